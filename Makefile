@@ -1,0 +1,176 @@
+# jmesh: one Makefile for everything; GNU make. `make help` tells the targets.
+#
+#   VARIANT=release|debug|san   what is built, in build/VARIANT
+#   CC=gcc|clang                the compiler
+#   WERROR=                     let warnings pass (a newer compiler than ours)
+
+VARIANT ?= release
+BUILD   := build/$(VARIANT)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+MANDIR  ?= $(PREFIX)/share/man
+VERSION := 0.1.0
+WERROR  ?= -Werror
+PKG_CONFIG ?= pkg-config
+SYSTEM  := $(shell uname -s)
+
+LIBS      := yaml-0.1 libcyaml libcurl libcjson libsodium libmicrohttpd
+WARNINGS  := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
+OPT_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+OPT_debug   := -O0
+OPT_san     := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+ifeq ($(filter $(VARIANT),release debug san),)
+$(error VARIANT is release, debug or san, not '$(VARIANT)')
+endif
+
+ALL_CFLAGS = -std=c17 -g -pthread $(OPT_$(VARIANT)) $(WARNINGS) $(CFLAGS)
+CPPFLAGS  += -I. -Isrc -DJMESH_VERSION='"$(VERSION)"'
+LDLIBS     = -pthread
+
+# What may be asked of the C library: POSIX everywhere, more in the files that say why they need it.
+STANDARD       = -D_XOPEN_SOURCE=700
+STANDARD_LINUX = -D_GNU_SOURCE
+STANDARD_OS    = -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE
+
+# Linux's own (namespaces) sits in files of its own; elsewhere they are left out.
+LINUX_SRC := $(wildcard src/platform/netns*.c src/os/linux*.c)
+PURE_SRC  := $(wildcard src/base/*.c schema/*.c reconciler/*.c)
+PURE_SRC  := $(filter-out reconciler/run.c,$(PURE_SRC))
+LIB_SRC   := $(PURE_SRC) reconciler/run.c $(wildcard reconciler/drivers/*.c src/os/*.c src/platform/*.c \
+	src/pairing/*.c src/relay/*.c src/cli/*.c)
+LIB_SRC   := $(filter-out src/cli/main.c,$(wildcard $(sort $(LIB_SRC))))
+ifneq ($(SYSTEM),Linux)
+LIB_SRC   := $(filter-out $(LINUX_SRC),$(LIB_SRC))
+endif
+UNIT_SRC  := $(wildcard tests/unit/*.c)
+BENCH_SRC := $(wildcard tests/bench/*.c)
+SOURCES   := $(LIB_SRC) src/cli/main.c $(UNIT_SRC) $(BENCH_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)
+FORMATTED := $(shell git ls-files -co --exclude-standard -- '*.c' '*.h' 2>/dev/null)
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+# Asked once, and only when something is compiled.
+$(BUILD)/flags.mk: Makefile
+	@mkdir -p $(@D)
+	@$(PKG_CONFIG) --exists --print-errors $(LIBS) criterion || { \
+		echo 'libraries are missing; on Debian: sudo sh packaging/setup.sh' >&2; exit 1; }
+	@{ echo "PKG_CFLAGS := $$($(PKG_CONFIG) --cflags $(LIBS))"; \
+	   echo "PKG_LIBS := $$($(PKG_CONFIG) --libs $(LIBS))"; \
+	   echo "UNIT_CFLAGS := $$($(PKG_CONFIG) --cflags criterion)"; \
+	   echo "UNIT_LIBS := $$($(PKG_CONFIG) --libs criterion)"; } >$@
+
+ifeq ($(filter help clean,$(MAKECMDGOALS)),)
+include $(BUILD)/flags.mk
+endif
+
+##@ Build
+all: $(BUILD)/jmesh ## build jmesh (VARIANT=release|debug|san)
+
+$(BUILD)/jmesh: $(call obj,src/cli/main.c) $(BUILD)/libjmesh.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+
+$(BUILD)/libjmesh.a: $(call obj,$(LIB_SRC))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(call obj,$(LINUX_SRC)): STANDARD = $(STANDARD_LINUX)
+$(call obj,$(filter src/os/% src/relay/%,$(LIB_SRC))): STANDARD = $(STANDARD_OS)
+$(call obj,$(filter src/os/linux%,$(LIB_SRC))): STANDARD = $(STANDARD_LINUX)
+$(call obj,$(UNIT_SRC) $(BENCH_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)): STANDARD = $(STANDARD_LINUX)
+$(call obj,$(UNIT_SRC)): PKG_CFLAGS += $(UNIT_CFLAGS)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(CC) -MMD -MP $(STANDARD) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+-include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES))
+
+clean: ## remove build/
+	rm -rf build
+
+##@ Test
+# Each lab is a machine of its own, so they run side by side; LAB_JOBS bounds how many.
+LAB_JOBS ?= 4
+
+check: lint ## everything: lint, then unit, golden and lab tests in release and sanitized
+	$(MAKE) VARIANT=release test
+	$(MAKE) VARIANT=san test
+
+test: unit golden lab ## unit, golden and lab tests in one variant
+
+unit: $(BUILD)/tests/unit/unit ## unit tests
+	$< --quiet=false -j$(shell nproc 2>/dev/null || echo 2)
+
+$(BUILD)/tests/unit/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/libjmesh.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(UNIT_LIBS) $(LDLIBS)
+
+golden: $(BUILD)/jmesh ## outputs compared with the files in tests/golden
+	sh tests/golden/run $(BUILD)
+
+lab: $(BUILD)/jmesh ## real daemons in a lab of namespaces (LAB=NAME: one test)
+	sh tests/lab/run -j $(LAB_JOBS) $(BUILD) $(LAB)
+
+demo: $(BUILD)/jmesh ## the main job, shown step by step in a lab
+	sh tests/lab/run -v $(BUILD) demo
+
+bench: ## speed, each figure as a ratio beside its limit
+	$(MAKE) VARIANT=release bench-run
+
+bench-run: $(BUILD)/jmesh $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
+	sh tests/bench/run $(BUILD)
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libjmesh.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+
+##@ Lint
+lint: format-check layers purity portable tidy docs-check ## all of the following checks
+
+format: ## rewrite the sources by .clang-format
+	clang-format -i $(FORMATTED)
+
+format-check: ## sources are formatted
+	clang-format --dry-run -Werror $(FORMATTED)
+
+layers: ## includes point one way (DESIGN's layout)
+	sh tests/layers.sh
+
+purity: $(call obj,$(PURE_SRC)) ## the pure parts call nothing that reaches the world
+	sh tests/purity.sh $^
+
+portable: ## what is not Linux's own compiles without Linux, as POSIX
+	@set -e; for file in $(filter-out $(LINUX_SRC),$(LIB_SRC)) src/cli/main.c; do \
+		case $$file in src/os/*|src/relay/*) standard='$(STANDARD_OS)';; *) standard='$(STANDARD)';; esac; \
+		$(CC) -fsyntax-only -std=c17 $$standard -U__linux__ -Ulinux $(CPPFLAGS) $(PKG_CFLAGS) \
+			$(WARNINGS) $$file; \
+	done; echo "portable: $(words $(filter-out $(LINUX_SRC),$(LIB_SRC))) files"
+
+tidy: ## static analysis
+	cppcheck --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+		--quiet --check-level=normal -I. -Isrc $(LIB_SRC) src/cli/main.c 2>&1 || \
+	cppcheck --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+		--quiet -I. -Isrc $(LIB_SRC) src/cli/main.c
+
+docs-check: $(BUILD)/jmesh ## man pages, completion and README agree with the program
+	sh tests/docs.sh $(BUILD)
+
+##@ Install
+install: $(BUILD)/jmesh ## install to DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
+		$(DESTDIR)$(PREFIX)/share/jmesh
+	install -m 755 $(BUILD)/jmesh $(DESTDIR)$(PREFIX)/bin/jmesh
+	install -m 644 packaging/man/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 644 packaging/man/*.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 644 schema/*.schema.json $(DESTDIR)$(PREFIX)/share/jmesh
+
+help: ## this text
+	@awk -F':.*## ' '/^##@ /{ printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## /{ printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: all clean check test unit golden lab demo bench bench-run lint format format-check layers purity \
+	portable tidy docs-check install help

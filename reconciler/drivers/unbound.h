@@ -1,0 +1,17 @@
+/* The unbound driver: kind dns; its scopes are "live ZONE" and "saved ZONE". */
+#ifndef JMESH_RECONCILER_DRIVERS_UNBOUND_H
+#define JMESH_RECONCILER_DRIVERS_UNBOUND_H
+
+#include "reconciler/drivers/driver.h"
+
+struct unbound_conf {
+	const char *zone;    /* without a dot at the end */
+	const char *config;  /* unbound's main configuration */
+	const char *include; /* the file that is jmesh's own */
+};
+
+/* All of it must outlive the driver. */
+void unbound_driver(struct driver *out, const struct port *port, const struct unbound_conf *conf,
+	struct arena *a);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * Items: what is wanted and what is there, in one shape, so that comparing them is a merge of two
+ * sorted lists (diff.h). The vocabulary of kinds, scopes and keys is told here, once:
+ *
+ *   kind      scope            key                         value
+ *   identity  node             "key"                       "present"
+ *   overlay   node             "conf NAME"                 the setting in the file, as compact JSON (saved)
+ *   overlay   node             "node"                      "running"
+ *   overlay   node             "live interface"            name of the interface (live)
+ *   overlay   node             "live listen URI"           "listening"
+ *   overlay   node             "live multicast"            "off"
+ *   overlay   node             "peer URI"                  "configured" (live)
+ *   firewall  node             "rules"                     "default-deny on IFACE", or "altered" when observed
+ *   firewall  node             "address ADDR"              "allow"
+ *   dns       "live ZONE"      "zone"                      "static"
+ *   dns       "live ZONE"      "NAME A" or "NAME AAAA"     canonical address (NAME without a final dot)
+ *   dns       "saved ZONE"     the same two, and "file"    "as generated", or "altered" when observed
+ *   pairing   peer             "roster"                    number of jails as text
+ *
+ * node is a jail's name or HOST_NODE. Names are lower case, addresses canonical.
+ */
+#ifndef JMESH_RECONCILER_ITEM_H
+#define JMESH_RECONCILER_ITEM_H
+
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum item_kind { KIND_IDENTITY, KIND_OVERLAY, KIND_FIREWALL, KIND_DNS, KIND_PAIRING };
+
+struct item {
+	enum item_kind kind;
+	const char *scope, *key, *value;
+	const char *why; /* the peer and jail behind it ("office/postgres"), or NULL */
+	int line;        /* in the mesh file, or 0 */
+};
+
+struct items {
+	struct item *v;
+	size_t n, cap;
+	struct arena *arena;
+};
+
+/* A scope that could not be read, or a change that failed. */
+struct failure {
+	enum item_kind kind;
+	const char *scope;
+	const char *key; /* NULL: the whole scope */
+	int line;        /* in the mesh file, or 0 */
+	const char *text;
+};
+
+struct failures {
+	struct failure *v;
+	size_t n, cap;
+	struct arena *arena;
+};
+
+const char *item_kind_name(enum item_kind kind);
+
+/* The strings are kept, not copied: they live in the arena, or longer. */
+void items_add(struct items *list, enum item_kind kind, const char *scope, const char *key,
+	const char *value, const char *why, int line);
+void items_sort(struct items *list);
+
+/* By kind, scope and key; the value does not count. */
+int item_cmp(const struct item *a, const struct item *b);
+
+/* Copies the error's text. */
+void failures_add(struct failures *list, enum item_kind kind, const char *scope, const char *key,
+	int line, const struct err *e);
+const struct failure *failures_find(
+	const struct failures *list, enum item_kind kind, const char *scope);
+
+#endif

@@ -1,0 +1,129 @@
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 64 * 1024 };
+
+struct block {
+	struct block *next;
+	size_t used, size;
+	alignas(max_align_t) unsigned char bytes[];
+};
+
+struct arena {
+	struct block *head;
+};
+
+struct arena *arena_new(void)
+{
+	struct arena *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		abort();
+	return a;
+}
+
+void arena_free(struct arena *a)
+{
+	if (a == NULL)
+		return;
+	for (struct block *b = a->head; b != NULL;) {
+		struct block *next = b->next;
+
+		free(b);
+		b = next;
+	}
+	free(a);
+}
+
+static struct block *block_new(size_t size)
+{
+	struct block *b;
+
+	if (size > SIZE_MAX / 2)
+		abort();
+	b = calloc(1, sizeof(*b) + size);
+	if (b == NULL)
+		abort();
+	b->size = size;
+	return b;
+}
+
+void *arena_alloc(struct arena *a, size_t n, size_t size)
+{
+	struct block *b = a->head;
+	size_t want;
+	void *p;
+
+	if (size != 0 && n > SIZE_MAX / 4 / size)
+		abort();
+	want = n * size;
+	want = (want + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+	if (b == NULL || b->size - b->used < want) {
+		struct block *fresh = block_new(want > BLOCK / 4 ? want : BLOCK);
+
+		/* A large allocation leaves the half-used block in front, for the small ones. */
+		if (b != NULL && want > BLOCK / 4) {
+			fresh->next = b->next;
+			b->next = fresh;
+		} else {
+			fresh->next = b;
+			a->head = fresh;
+		}
+		b = fresh;
+	}
+	p = b->bytes + b->used;
+	b->used += want;
+	return p;
+}
+
+char *arena_dupn(struct arena *a, const void *bytes, size_t len)
+{
+	char *copy = arena_alloc(a, len + 1, 1);
+
+	if (len != 0)
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
+char *arena_dup(struct arena *a, const char *text)
+{
+	return text == NULL ? NULL : arena_dupn(a, text, strlen(text));
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		abort();
+	text = arena_alloc(a, (size_t)n + 1, 1);
+	va_start(ap, fmt);
+	vsnprintf(text, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	return text;
+}
+
+void *arena_push(struct arena *a, void **items, size_t n, size_t *cap, size_t size)
+{
+	if (n == *cap) {
+		size_t grown = *cap == 0 ? 8 : *cap * 2;
+		void *fresh = arena_alloc(a, grown, size);
+
+		if (n != 0)
+			memcpy(fresh, *items, n * size);
+		*items = fresh;
+		*cap = grown;
+	}
+	return (char *)*items + n * size;
+}

@@ -1,0 +1,123 @@
+/*
+ * The port: everything through which drivers and pairing reach the world. The platform implements it
+ * (src/platform), tests hand in fakes, and another implementation may put ssh between.
+ *
+ * A place is a jail's name, or NULL for the host itself. All functions return 0 or -1 with the error
+ * set, unless their comment says more. Paths are absolute, as seen at that place.
+ */
+#ifndef JMESH_BASE_PORT_H
+#define JMESH_BASE_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/text.h"
+
+/* The scope and file name of the instance's own node. No jail may have this name. */
+#define HOST_NODE "_host"
+
+struct command {
+	const char *jail;        /* NULL: the host */
+	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+	const char *input;       /* standard input; NULL: empty */
+	size_t input_len;
+};
+
+struct output {
+	int status;      /* exit status; 128 + signal; -1: it did not run, and err says why */
+	const char *out; /* standard output, NUL-terminated, at most 64 MiB (more: status -1) */
+	size_t out_len;
+	const char *err; /* the first 4 KiB of standard error, NUL-terminated, no final newline */
+};
+
+/* Where the files of a node are. */
+struct node_paths {
+	const char *dir; /* the folder that jmesh may create, 0700 */
+	const char *key, *conf, *socket;
+};
+
+/* What is known of a node's process. */
+struct node_state {
+	bool running;
+	pid_t pid;             /* 0: unknown on this platform */
+	struct strs listening; /* "ADDR:PORT" of TCP listeners of the process, IPv6 in brackets */
+};
+
+struct port_ops {
+	const char *name; /* "netns" */
+
+	/* Names of the jails that run now, sorted. */
+	int (*jails)(void *self, struct arena *a, struct strs *out, struct err *e);
+
+	/*
+	 * Runs n commands, side by side where that is possible; outs[i] answers cmds[i]. -1 only when
+	 * nothing could be run at all. Each command has 30 seconds.
+	 */
+	int (*run)(void *self, const struct command *cmds, size_t n, struct arena *a,
+		struct output *outs, struct err *e);
+
+	/* 0: *text (NUL-terminated) and *len are set. 1: there is no such file. Larger than max: -1. */
+	int (*read)(void *self, const char *jail, const char *path, size_t max, struct arena *a,
+		const char **text, size_t *len, struct err *e);
+
+	/* Replaces or creates the file atomically (fsync, rename, fsync of the folder). */
+	int (*replace)(void *self, const char *jail, const char *path, const void *bytes,
+		size_t len, mode_t mode, struct err *e);
+
+	/* Creates the file atomically. 0: created. 1: it existed and is untouched. */
+	int (*create)(void *self, const char *jail, const char *path, const void *bytes, size_t len,
+		mode_t mode, struct err *e);
+
+	/* 0: removed, or there was none. */
+	int (*remove)(void *self, const char *jail, const char *path, struct err *e);
+
+	/* Creates the folder and its parents where they are missing. */
+	int (*mkdirs)(void *self, const char *jail, const char *path, mode_t mode, struct err *e);
+
+	/* Mode and owner of a file. 0: set. 1: there is no such file. */
+	int (*stat)(void *self, const char *jail, const char *path, mode_t *mode, uid_t *uid,
+		struct err *e);
+
+	/* Sends request to a Unix socket and reads the answer to its end or to the end of one JSON value;
+	 * 5 seconds, 16 MiB. 1: nobody listens there (no socket, or connection refused). */
+	int (*ask)(void *self, const char *jail, const char *socket, const char *request,
+		struct arena *a, const char **reply, struct err *e);
+
+	/* node is a jail's name or HOST_NODE. */
+	void (*node_paths)(void *self, const char *node, struct arena *a, struct node_paths *out);
+	int (*node_state)(void *self, const char *node, struct arena *a, struct node_state *out,
+		struct err *e);
+	/* Starts it detached, with its log in its folder, and returns when its admin socket answers or
+	 * after 10 seconds with an error that ends in the last line of the log. */
+	int (*node_start)(void *self, const char *node, struct err *e);
+	/* SIGTERM, then waits up to 5 seconds, then SIGKILL. 0 when it does not run (any more). */
+	int (*node_stop)(void *self, const char *node, struct err *e);
+
+	/* Seconds since 1970. */
+	int64_t (*now)(void *self);
+	void (*close)(void *self);
+};
+
+struct port {
+	const struct port_ops *ops;
+	void *self;
+};
+
+/* The place of a scope: NULL for HOST_NODE, else the scope itself. */
+const char *port_place(const char *scope);
+
+/*
+ * Runs one command that must succeed. On another status than 0 the error is "NAME: first line of
+ * standard error" (or "NAME exited with N").
+ */
+int port_run(const struct port *p, const char *jail, const char *const *argv, const char *input,
+	struct arena *a, struct output *out, struct err *e);
+
+/* The error of a command that failed, as port_run words it; returns -1. */
+int port_failed(const char *program, const struct output *out, struct err *e);
+
+#endif

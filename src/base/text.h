@@ -1,0 +1,47 @@
+/*
+ * Text: growing buffers, the rules for names, and the escape that hostile bytes pass before a
+ * terminal or a log sees them.
+ */
+#ifndef JMESH_BASE_TEXT_H
+#define JMESH_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+
+/* A buffer in an arena; always ends in a NUL that len does not count. */
+struct text {
+	struct arena *arena;
+	char *s;
+	size_t len, cap;
+};
+
+struct text text_new(struct arena *a);
+void text_add(struct text *t, const char *s);
+void text_addn(struct text *t, const void *bytes, size_t len);
+void text_addf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A list of strings. */
+struct strs {
+	const char **v;
+	size_t n, cap;
+};
+
+void strs_push(struct arena *a, struct strs *list, const char *s);
+bool strs_has(const struct strs *list, const char *s);
+void strs_sort(struct strs *list);
+
+/*
+ * A copy that is safe to print: control characters, invalid UTF-8 and the characters that reorder
+ * text become \xNN; a newline stays only where keep_newlines says so.
+ */
+const char *text_safe(struct arena *a, const char *s, size_t len, bool keep_newlines);
+
+/* One DNS label as DESIGN has it: 1 to 63 of letters, digits, '-', '_', no '-' at either end. */
+bool name_is_label(const char *s);
+
+/* A copy in lower case (ASCII only). */
+char *name_fold(struct arena *a, const char *s);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * The handshake (DESIGN section 7), client side: creates, joins and polls pairings at a relay, several
+ * at once. What is obtained is checked (roster.h), then written to the lock, then reported.
+ *
+ * Files: the lock (lock.h) and STATE_DIR/pending.json (0600), both replaced atomically under the state
+ * lock, which is taken only for that.
+ */
+#ifndef JMESH_PAIRING_HANDSHAKE_H
+#define JMESH_PAIRING_HANDSHAKE_H
+
+#include <stdbool.h>
+
+#include "base/lock.h"
+#include "base/roster.h"
+#include "base/text.h"
+
+enum handshake_role { HANDSHAKE_CREATE, HANDSHAKE_JOIN };
+
+struct handshake_want {
+	const char *peer;
+	enum handshake_role role;
+	const char *code; /* with HANDSHAKE_JOIN */
+};
+
+enum handshake_status { HANDSHAKE_WAITING, HANDSHAKE_PAIRED, HANDSHAKE_FAILED };
+
+struct handshake_result {
+	enum handshake_status status;
+	const char *code;     /* create: the code to pass on; NULL while there is none */
+	struct roster roster; /* paired */
+	struct err err;       /* failed */
+};
+
+struct handshake_conf {
+	const char *mesh; /* the instance's name */
+	const char *relay_url, *ca_file;
+	const char *state_dir; /* exists */
+	const char *lock_path;
+	const struct roster *ours; /* what we tell */
+	const struct roster
+		*reserved; /* addresses that no peer may claim: ours, the host's, and those
+	                                  of peers whose roster is in the mesh file */
+	void *ctx;
+	/* A code is recorded and may be shown; resumed: an earlier run made it. NULL: nobody asks. */
+	void (*on_code)(void *ctx, const char *peer, const char *code, bool resumed);
+	/* Called about ten times a second while it waits. true: stop waiting now. NULL: nobody asks. */
+	bool (*on_tick)(void *ctx, size_t waiting, int seconds_left);
+};
+
+/*
+ * Carries out n wants; results[i] answers wants[i]. Returns when every one is paired or failed, when
+ * one more than before is paired (so that the caller can grant it; call again for the rest), when
+ * wait_s seconds have passed (0: every pairing is asked once), or when on_tick says so (ERR_INTERRUPTED).
+ * A hostile or unusable answer fails its own want alone and changes no file. -1: nothing could be done at
+ * all (the state cannot be written).
+ */
+int handshake_run(const struct handshake_conf *c, const struct handshake_want *wants, size_t n,
+	int wait_s, struct arena *a, struct handshake_result *results, struct err *e);
+
+/*
+ * The lock file. 0: read. 1: there is none, and *out is empty. It is an error when it is unreadable,
+ * empty, or of another instance.
+ */
+int lock_load(const char *path, const char *mesh, struct arena *a, struct lock *out, struct err *e);
+int lock_save(const char *path, const struct lock *l, struct arena *a, struct err *e);
+
+/* Pairings that wait for the other side. */
+struct pending {
+	const char *peer;
+	enum handshake_role role;
+	const char *code; /* NULL: a create whose code never arrived */
+	int64_t created_at;
+};
+
+/* 0: read, also when there are none. */
+int pending_list(
+	const char *state_dir, struct arena *a, struct pending **out, size_t *n, struct err *e);
+
+/* Forgets the pending pairings of all peers that are not in keep (NULL: of all). */
+int pending_prune(const char *state_dir, const struct strs *keep, struct err *e);
+
+#endif
