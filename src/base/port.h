@@ -53,6 +53,10 @@ struct port_ops {
 	/* Names of the jails that run now, sorted. */
 	int (*jails)(void *self, struct arena *a, struct strs *out, struct err *e);
 
+	/* Names of the nodes (HOST_NODE left out) that have files of ours, sorted; also of jails that
+	 * do not run any more. */
+	int (*nodes)(void *self, struct arena *a, struct strs *out, struct err *e);
+
 	/*
 	 * Runs n commands, side by side where that is possible; outs[i] answers cmds[i]. -1 only when
 	 * nothing could be run at all. Each command has 30 seconds.

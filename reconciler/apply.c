@@ -1,0 +1,371 @@
+#include <string.h>
+
+#include "reconciler/run.h"
+
+static struct driver *driver_of(struct run *r, enum item_kind kind)
+{
+	switch (kind) {
+	case KIND_IDENTITY:
+		return &r->identity;
+	case KIND_OVERLAY:
+		return &r->overlay;
+	case KIND_FIREWALL:
+		return &r->firewall;
+	case KIND_DNS:
+		return &r->dns;
+	case KIND_PAIRING:
+		break;
+	}
+	return NULL;
+}
+
+static bool told(
+	const struct failures *list, enum item_kind kind, const char *scope, const char *key)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct failure *f = &list->v[i];
+
+		if (f->kind == kind && strcmp(f->scope, scope) == 0 &&
+			(f->key == NULL || key == NULL || strcmp(f->key, key) == 0))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Why nothing may be done for a node now: without its firewall in place it is not started and nobody is
+ * let in, and without its key it is nobody.
+ */
+static const char *blocked(const struct view *v, const struct report *out, const struct change *c)
+{
+	bool grant = c->phase == PHASE_GRANT, overlay = c->phase == PHASE_OVERLAY;
+
+	if (!grant && !overlay)
+		return NULL;
+	if (failures_find(&v->failed, KIND_FIREWALL, c->scope) != NULL ||
+		told(&out->failed, KIND_FIREWALL, c->scope, "rules"))
+		return "left as it is, because its firewall is not in place";
+	if (overlay &&
+		(failures_find(&v->failed, KIND_IDENTITY, c->scope) != NULL ||
+			failures_find(&out->failed, KIND_IDENTITY, c->scope) != NULL))
+		return "left as it is, because its key is not in order";
+	return NULL;
+}
+
+/* The lock file is ours to change like everything else that a plan names. */
+static void forget_rosters(struct run *r, struct view *v, const struct change *const *group,
+	size_t n, struct failures *failed)
+{
+	struct err e;
+
+	for (size_t i = 0; i < n; i++)
+		lock_drop(&v->lock, group[i]->scope);
+	if (r->hooks->save_lock(r->hooks->ctx, &v->lock, r->a, &e) < 0)
+		for (size_t i = 0; i < n; i++)
+			failures_add(failed, KIND_PAIRING, group[i]->scope, group[i]->key,
+				group[i]->line, &e);
+}
+
+/* One phase of one scope (of all scopes where it is the lock's). */
+static void carry_out(struct run *r, struct view *v, const struct change *const *group, size_t n,
+	struct report *out)
+{
+	const struct change *first = group[0];
+	const char *why_not = blocked(v, out, first);
+	struct driver *driver = driver_of(r, first->kind);
+	size_t failed = out->failed.n;
+	size_t before = out->done.n;
+	struct err e;
+
+	for (size_t i = 0; i < n; i++)
+		plan_add(&out->done, group[i]);
+	if (why_not != NULL) {
+		err_set(&e, ERR_SYSTEM, NOWHERE, "%s", why_not);
+		failures_add(&out->failed, first->kind, first->scope, NULL, first->line, &e);
+		out->done.n = before;
+		return;
+	}
+	if (driver == NULL)
+		forget_rosters(r, v, group, n, &out->failed);
+	else
+		driver->ops->apply(
+			driver->self, first->phase, first->scope, group, n, r->a, &out->failed);
+	if (out->failed.n - failed < n)
+		out->changed = true;
+}
+
+static bool same_group(const struct change *a, const struct change *b)
+{
+	if (a->phase != b->phase || a->kind != b->kind)
+		return false;
+	return a->kind == KIND_PAIRING || strcmp(a->scope, b->scope) == 0;
+}
+
+/* Carries out the phases up to last, in the plan's order. */
+static void execute(struct run *r, struct view *v, enum phase last, struct report *out)
+{
+	const struct plan *p = &v->plan;
+	const struct change **group = arena_alloc(r->a, p->n, sizeof(*group));
+
+	for (size_t i = 0, n; i < p->n && p->v[i].phase <= last; i += n) {
+		n = 0;
+		while (i + n < p->n && same_group(&p->v[i], &p->v[i + n])) {
+			group[n] = &p->v[i + n];
+			n++;
+		}
+		if (p->v[i].phase == PHASE_PAIR)
+			continue;
+		if (r->hooks->interrupted(r->hooks->ctx)) {
+			out->interrupted = true;
+			return;
+		}
+		carry_out(r, v, group, n, out);
+	}
+}
+
+/* Our roster as it is to be told; half of one would make a peer shut the other half out. */
+static int roster_to_tell(
+	struct run *r, struct view *v, struct roster *out, struct roster *reserved, struct err *e)
+{
+	const struct mesh *mesh = r->mesh;
+	size_t total = v->n_ours;
+
+	for (size_t i = 0; i < v->nodes.n; i++) {
+		struct identity *id = &v->ours[i];
+
+		if (yggdrasil_identity(r->yggdrasil, v->nodes.v[i], r->a, id, e) != 0)
+			return err_set(e, ERR_SYSTEM, NOWHERE,
+				"not paired, because jail '%s' has no key and the roster would be "
+				"incomplete",
+				v->nodes.v[i]);
+	}
+	v->n_ours = v->nodes.n;
+	for (size_t i = 0; i < mesh->n_jails; i++)
+		if (told(&v->failed, KIND_OVERLAY, mesh->jails[i].name, "jail"))
+			return err_set(e, ERR_SYSTEM, NOWHERE,
+				"not paired, because jail '%s' does not run and the roster would "
+				"be "
+				"incomplete",
+				mesh->jails[i].name);
+	*out = run_roster(r, v);
+	if (out->n == 0)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"not paired, because no jail runs here and there is nothing to tell");
+
+	for (size_t i = 0; i < mesh->n_peers; i++)
+		total += mesh->peers[i].has_roster ? mesh->peers[i].roster.n : 0;
+	reserved->jails = arena_alloc(r->a, total + v->n_ours, sizeof(*reserved->jails));
+	reserved->n = 0;
+	for (size_t i = 0; i < v->n_ours; i++)
+		reserved->jails[reserved->n++] =
+			(struct roster_jail){ .name = v->ours[i].node, .addr = v->ours[i].addr };
+	for (size_t i = 0; i < mesh->n_peers; i++)
+		for (size_t j = 0; mesh->peers[i].has_roster && j < mesh->peers[i].roster.n; j++)
+			reserved->jails[reserved->n++] = mesh->peers[i].roster.jails[j];
+	return 0;
+}
+
+/*
+ * One round of handshakes, the state lock let go meanwhile. -1: none could run. The peers that it
+ * concerns are known to have failed then.
+ */
+static int pair_round(struct run *r, struct view *v, bool wait, struct run_paired *paired,
+	struct report *out, struct err *e)
+{
+	struct roster ours, reserved;
+	struct err why;
+
+	*paired = (struct run_paired){ 0 };
+	if (roster_to_tell(r, v, &ours, &reserved, &why) < 0) {
+		for (size_t i = 0; i < v->n_needs; i++)
+			failures_add(&out->failed, KIND_PAIRING, v->needs[i].peer->name, NULL,
+				v->needs[i].peer->line, &why);
+		return 0;
+	}
+	r->hooks->drop(r->hooks->ctx);
+	if (r->hooks->pair(r->hooks->ctx, v->needs, v->n_needs, &ours, &reserved, wait, r->a,
+		    paired, &out->failed, e) < 0)
+		return -1;
+	if (r->hooks->interrupted(r->hooks->ctx))
+		out->interrupted = true;
+	out->paired += paired->paired;
+	out->waiting = paired->waiting;
+	out->n_waiting = paired->n_waiting;
+	if (paired->paired > 0)
+		out->changed = true;
+	for (size_t i = 0; i < v->plan.n; i++)
+		if (v->plan.v[i].phase == PHASE_PAIR && !wait)
+			plan_add(&out->done, &v->plan.v[i]);
+	return r->hooks->take(r->hooks->ctx, e);
+}
+
+/* A peer whose handshake has failed is not asked again in this run. */
+static void drop_failed_needs(struct view *v, const struct report *out)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < v->n_needs; i++)
+		if (failures_find(&out->failed, KIND_PAIRING, v->needs[i].peer->name) == NULL)
+			v->needs[kept++] = v->needs[i];
+	v->n_needs = kept;
+}
+
+/* What still differs after everything was done is an error of its own. */
+static void verify(const struct view *v, struct report *out)
+{
+	for (size_t i = 0; i < v->failed.n; i++) {
+		const struct failure *f = &v->failed.v[i];
+		struct err e;
+
+		err_set(&e, ERR_SYSTEM, NOWHERE, "%s", f->text);
+		if (failures_find(&out->failed, f->kind, f->scope) == NULL)
+			failures_add(&out->failed, f->kind, f->scope, f->key, f->line, &e);
+	}
+	for (size_t i = 0; i < v->plan.n; i++) {
+		const struct change *c = &v->plan.v[i];
+		struct err e;
+
+		if (c->phase == PHASE_PAIR || told(&out->failed, c->kind, c->scope, c->key))
+			continue;
+		err_set(&e, ERR_SYSTEM, NOWHERE,
+			"still differs after apply: it is %s and should be %s",
+			c->before == NULL ? "missing" : c->before,
+			c->after == NULL ? "gone" : c->after);
+		failures_add(&out->failed, c->kind, c->scope, c->key, c->line, &e);
+	}
+}
+
+static int apply_locked(struct run *r, bool pair, struct report *out, struct err *e)
+{
+	struct run_paired paired = { 0 };
+	struct view v;
+	bool pairing;
+
+	if (run_look(r, &v, e) < 0)
+		return -1;
+	pairing = pair && v.n_needs > 0;
+	execute(r, &v, pairing ? PHASE_OVERLAY : PHASE_NAMES, out);
+	/* First every peer is asked once, so that whoever is known is let in before any waiting. */
+	for (bool wait = false; pairing && !out->interrupted; wait = true) {
+		if (pair_round(r, &v, wait, &paired, out, e) < 0 || run_look(r, &v, e) < 0)
+			return -1;
+		execute(r, &v, PHASE_NAMES, out);
+		drop_failed_needs(&v, out);
+		pairing = v.n_needs > 0 && paired.n_waiting > 0 && !(wait && paired.paired == 0);
+	}
+	if (out->changed && !out->interrupted && run_look(r, &v, e) < 0)
+		return -1;
+	if (!out->interrupted)
+		verify(&v, out);
+	out->notices = v.notices;
+	return 0;
+}
+
+int run_apply(struct run *r, bool pair, struct report *out, struct err *e)
+{
+	int rc;
+
+	*out = (struct report){ .done.arena = r->a, .failed.arena = r->a };
+	if (r->hooks->take(r->hooks->ctx, e) < 0)
+		return -1;
+	rc = apply_locked(r, pair, out, e);
+	r->hooks->drop(r->hooks->ctx);
+	return rc;
+}
+
+static bool belongs_to(const struct item *item, const char *peer)
+{
+	const char *dot = strchr(item->key, '.');
+	size_t len = strlen(peer);
+
+	if (item->kind == KIND_DNS)
+		return dot != NULL && strncmp(dot + 1, peer, len) == 0 && dot[1 + len] == '.';
+	return item->why != NULL && strncmp(item->why, peer, len) == 0 && item->why[len] == '/';
+}
+
+/* What a teardown takes away, of all that was observed. */
+static void plan_teardown(struct view *v, const char *only)
+{
+	v->plan.n = 0;
+	for (size_t i = 0, w = 0; i < v->observed.n; i++) {
+		struct item item = v->observed.v[i];
+		bool address = item.kind == KIND_FIREWALL && strcmp(item.key, "rules") != 0;
+		bool name = item.kind == KIND_DNS && strchr(item.key, ' ') != NULL;
+		bool node = item.kind == KIND_OVERLAY && strcmp(item.key, "node") == 0;
+
+		/* Who an address belongs to stands in what is wanted. */
+		while (w < v->wanted.n && item_cmp(&v->wanted.v[w], &item) < 0)
+			w++;
+		if (w < v->wanted.n && item_cmp(&v->wanted.v[w], &item) == 0) {
+			item.why = v->wanted.v[w].why;
+			item.line = v->wanted.v[w].line;
+		}
+		if (!address && !name && !(node && only == NULL))
+			continue;
+		if (only != NULL && !belongs_to(&item, only))
+			continue;
+		plan_add(&v->plan,
+			&(struct change){
+				.action = ACTION_REMOVE,
+				.kind = item.kind,
+				.scope = item.scope,
+				.key = item.key,
+				.before = item.value,
+				.why = item.why,
+				.line = item.line,
+			});
+	}
+	plan_sort(&v->plan);
+}
+
+static void withdraw(struct run *r, struct driver *d, const char *scope, struct report *out)
+{
+	struct err e;
+
+	if (d->ops->withdraw(d->self, scope, r->a, &e) < 0 &&
+		failures_find(&out->failed, d->ops->kind, scope) == NULL)
+		failures_add(&out->failed, d->ops->kind, scope, NULL, 0, &e);
+}
+
+static int teardown_locked(struct run *r, const char *only, struct report *out, struct err *e)
+{
+	struct view v;
+
+	if (run_look(r, &v, e) < 0)
+		return -1;
+	plan_teardown(&v, only);
+	execute(r, &v, PHASE_OVERLAY, out);
+	for (size_t i = 0; i < v.failed.n; i++) {
+		struct err failed;
+
+		/* In a jail that does not run nothing is open. */
+		if (v.failed.v[i].key != NULL && strcmp(v.failed.v[i].key, "jail") == 0)
+			continue;
+		err_set(&failed, ERR_SYSTEM, NOWHERE, "%s", v.failed.v[i].text);
+		failures_add(&out->failed, v.failed.v[i].kind, v.failed.v[i].scope,
+			v.failed.v[i].key, v.failed.v[i].line, &failed);
+	}
+	if (only != NULL || out->interrupted)
+		return 0;
+	/* The rules go last: a node that could not be stopped keeps them. */
+	for (size_t i = 0; i < v.nodes.n; i++)
+		if (failures_find(&out->failed, KIND_OVERLAY, v.nodes.v[i]) == NULL)
+			withdraw(r, &r->firewall, v.nodes.v[i], out);
+	if (r->mesh->dns.server != DNS_NONE) {
+		withdraw(r, &r->dns, arena_printf(r->a, "live %s", r->mesh->dns.zone), out);
+		withdraw(r, &r->dns, arena_printf(r->a, "saved %s", r->mesh->dns.zone), out);
+	}
+	return 0;
+}
+
+int run_teardown(struct run *r, const char *only, struct report *out, struct err *e)
+{
+	int rc;
+
+	*out = (struct report){ .done.arena = r->a, .failed.arena = r->a };
+	if (r->hooks->take(r->hooks->ctx, e) < 0)
+		return -1;
+	rc = teardown_locked(r, only, out, e);
+	r->hooks->drop(r->hooks->ctx);
+	return rc;
+}

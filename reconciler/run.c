@@ -1,0 +1,216 @@
+#include "reconciler/run.h"
+
+#include <string.h>
+
+static bool is_host(const char *node)
+{
+	return strcmp(node, HOST_NODE) == 0;
+}
+
+static int line_of_jail(const struct mesh *mesh, const char *name)
+{
+	for (size_t i = 0; i < mesh->n_jails; i++)
+		if (strcmp(mesh->jails[i].name, name) == 0)
+			return mesh->jails[i].line;
+	return 0;
+}
+
+/* Sorts jails into those that can run, those that the file names in vain, and those it names no more. */
+static int find_nodes(struct run *r, struct view *v, struct strs *running, struct err *e)
+{
+	struct strs known = { 0 };
+
+	if (r->port->ops->jails(r->port->self, r->a, running, e) < 0 ||
+		r->port->ops->nodes(r->port->self, r->a, &known, e) < 0)
+		return -1;
+	strs_push(r->a, &v->nodes, HOST_NODE);
+	for (size_t i = 0; !r->mesh->has_jails && i < running->n; i++)
+		strs_push(r->a, &v->nodes, running->v[i]);
+	for (size_t i = 0; i < r->mesh->n_jails; i++) {
+		const struct mesh_jail *jail = &r->mesh->jails[i];
+		struct err stopped;
+
+		if (strs_has(running, jail->name)) {
+			strs_push(r->a, &v->nodes, jail->name);
+			continue;
+		}
+		err_set(&stopped, ERR_SYSTEM, NOWHERE, "jail '%s' does not run on this host",
+			jail->name);
+		failures_add(&v->failed, KIND_OVERLAY, jail->name, "jail", jail->line, &stopped);
+	}
+	for (size_t i = 0; i < known.n; i++)
+		if (!strs_has(&v->nodes, known.v[i]) &&
+			failures_find(&v->failed, KIND_OVERLAY, known.v[i]) == NULL)
+			strs_push(r->a, &v->strays, known.v[i]);
+	return 0;
+}
+
+/* Of a jail that the file names no more only what lets somebody in is ours to take away. */
+static void forget_kept(const struct strs *strays, struct items *observed)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < observed->n; i++) {
+		const struct item *item = &observed->v[i];
+		bool goes = (item->kind == KIND_OVERLAY && strcmp(item->key, "node") == 0) ||
+			(item->kind == KIND_FIREWALL && strcmp(item->key, "rules") != 0);
+
+		if (goes || item->kind == KIND_DNS || !strs_has(strays, item->scope))
+			observed->v[kept++] = *item;
+	}
+	observed->n = kept;
+}
+
+static void observe(struct run *r, struct view *v, const struct strs *running)
+{
+	struct strs overlay = { 0 }, firewall = { 0 }, dns = { 0 };
+
+	for (size_t i = 0; i < v->nodes.n; i++) {
+		strs_push(r->a, &overlay, v->nodes.v[i]);
+		strs_push(r->a, &firewall, v->nodes.v[i]);
+	}
+	for (size_t i = 0; i < v->strays.n; i++) {
+		strs_push(r->a, &overlay, v->strays.v[i]);
+		if (strs_has(running, v->strays.v[i]))
+			strs_push(r->a, &firewall, v->strays.v[i]);
+	}
+	r->identity.ops->read(r->identity.self, &v->nodes, r->a, &v->observed, &v->failed);
+	r->overlay.ops->read(r->overlay.self, &overlay, r->a, &v->observed, &v->failed);
+	r->firewall.ops->read(r->firewall.self, &firewall, r->a, &v->observed, &v->failed);
+	if (r->mesh->dns.server != DNS_NONE) {
+		strs_push(r->a, &dns, arena_printf(r->a, "live %s", r->mesh->dns.zone));
+		strs_push(r->a, &dns, arena_printf(r->a, "saved %s", r->mesh->dns.zone));
+		r->dns.ops->read(r->dns.self, &dns, r->a, &v->observed, &v->failed);
+	}
+	want_lock_items(&v->lock, &v->observed);
+	forget_kept(&v->strays, &v->observed);
+	items_sort(&v->observed);
+}
+
+/* Who our nodes are. A key that cannot be read is a failure that the identity driver has told. */
+static void find_ours(struct run *r, struct view *v)
+{
+	v->ours = arena_alloc(r->a, v->nodes.n, sizeof(*v->ours));
+	v->n_ours = 0;
+	for (size_t i = 0; i < v->nodes.n; i++) {
+		struct err ignored;
+
+		if (yggdrasil_identity(
+			    r->yggdrasil, v->nodes.v[i], r->a, &v->ours[v->n_ours], &ignored) == 0)
+			v->n_ours++;
+	}
+}
+
+static int check_grants(const struct view *v, const struct grants *grants, struct err *e)
+{
+	for (size_t i = 0; i < v->n_ours; i++) {
+		const struct grant *g = want_grant_of(grants, &v->ours[i].addr);
+		const char *node = v->ours[i].node;
+
+		if (g != NULL)
+			return err_set(e, ERR_CONFIG, (struct loc){ g->line, 1 },
+				"%s/%s claims the address of our own %s", g->peer, g->jail->name,
+				is_host(node) ? "host" : node);
+	}
+	return 0;
+}
+
+static void find_needs(struct run *r, struct view *v)
+{
+	v->needs = arena_alloc(r->a, r->mesh->n_peers, sizeof(*v->needs));
+	for (size_t i = 0; i < r->mesh->n_peers; i++) {
+		const struct mesh_peer *peer = &r->mesh->peers[i];
+		const char *code = NULL, *why = NULL;
+		struct err e;
+
+		if (peer->has_roster || peer->pair == PAIR_NONE)
+			continue;
+		if (r->hooks->code(r->hooks->ctx, peer, r->a, &code, &e) < 0) {
+			/* The roster is there: where its code came from may be gone. */
+			if (lock_find(&v->lock, peer->name) != NULL)
+				continue;
+			failures_add(&v->failed, KIND_PAIRING, peer->name, NULL, peer->line, &e);
+			continue;
+		}
+		if (!want_pairing(peer, &v->lock, code, r->a, &why))
+			continue;
+		v->needs[v->n_needs++] = (struct run_need){ peer, code, why };
+		plan_add(&v->plan,
+			&(struct change){
+				.action = ACTION_PAIR,
+				.kind = KIND_PAIRING,
+				.scope = peer->name,
+				.key = "roster",
+				.after = peer->pair == PAIR_CREATE ? "create" : "join",
+				.why = why,
+				.line = peer->line,
+			});
+	}
+}
+
+static void find_notices(struct run *r, struct view *v)
+{
+	struct roster ours = run_roster(r, v);
+	const char *digest = roster_digest(&ours, r->a);
+
+	for (size_t i = 0; i < r->mesh->n_peers; i++) {
+		const struct mesh_peer *peer = &r->mesh->peers[i];
+		const struct lock_peer *locked = lock_find(&v->lock, peer->name);
+
+		if (peer->has_roster || locked == NULL || locked->told == NULL ||
+			strcmp(locked->told, digest) == 0)
+			continue;
+		strs_push(r->a, &v->notices,
+			arena_printf(r->a,
+				"our jails have changed since peer '%s' was told of them; to tell "
+				"it, "
+				"run jmesh teardown --peer %s --forget and pair again",
+				peer->name, peer->name));
+	}
+}
+
+struct roster run_roster(const struct run *r, const struct view *v)
+{
+	struct roster ours = { .jails = arena_alloc(r->a, v->n_ours, sizeof(*ours.jails)) };
+
+	for (size_t i = 0; i < v->n_ours; i++)
+		if (!is_host(v->ours[i].node))
+			ours.jails[ours.n++] = (struct roster_jail){
+				.name = v->ours[i].node,
+				.addr = v->ours[i].addr,
+				.has_key = true,
+				.key = v->ours[i].key,
+			};
+	roster_sort(&ours);
+	return ours;
+}
+
+int run_look(struct run *r, struct view *v, struct err *e)
+{
+	struct strs running = { 0 };
+	struct grants grants;
+	struct want_node *nodes;
+
+	*v = (struct view){ 0 };
+	v->wanted.arena = v->observed.arena = v->failed.arena = v->plan.arena = r->a;
+	if (r->hooks->load_lock(r->hooks->ctx, r->a, &v->lock, e) < 0 ||
+		want_grants(r->mesh, &v->lock, r->a, &grants, e) < 0 ||
+		find_nodes(r, v, &running, e) < 0)
+		return -1;
+	observe(r, v, &running);
+	find_ours(r, v);
+	if (check_grants(v, &grants, e) < 0)
+		return -1;
+	nodes = arena_alloc(r->a, v->nodes.n, sizeof(*nodes));
+	for (size_t i = 0; i < v->nodes.n; i++) {
+		nodes[i].name = v->nodes.v[i];
+		nodes[i].line = line_of_jail(r->mesh, nodes[i].name);
+		r->port->ops->node_paths(r->port->self, nodes[i].name, r->a, &nodes[i].paths);
+	}
+	want_build(r->mesh, &v->lock, &grants, nodes, v->nodes.n, r->a, &v->wanted);
+	find_needs(r, v);
+	diff(&v->wanted, &v->observed, &v->failed, &v->plan);
+	plan_explain(&v->plan, r->mesh, &v->lock, r->a);
+	find_notices(r, v);
+	return 0;
+}

@@ -1,0 +1,151 @@
+#include <string.h>
+
+#include "cli/host.h"
+#include "cli/render.h"
+#include "pairing/handshake.h"
+
+/* Pairings that the mesh file no longer asks for are not taken up again. */
+static int prune(struct host *h, struct arena *a, struct err *e)
+{
+	struct strs keep = { 0 };
+
+	for (size_t i = 0; i < h->mesh.n_peers; i++)
+		if (!h->mesh.peers[i].has_roster && h->mesh.peers[i].pair != PAIR_NONE)
+			strs_push(a, &keep, h->mesh.peers[i].name);
+	return pending_prune(h->state_dir, &keep, e);
+}
+
+static void say(const struct host *h, const struct report *report, const struct render *r)
+{
+	struct counts n = render_count(&report->done);
+
+	n.pair = report->paired;
+	render_plan(r, &report->done);
+	if (report->done.n != 0)
+		fputc('\n', r->to);
+	if (report->changed)
+		fprintf(r->to, "%s: %s%s\n", h->mesh.name, render_counts(r->a, &n, true),
+			report->failed.n == 0 && report->n_waiting == 0 && !report->interrupted
+				? "; in sync"
+				: "");
+	else if (report->failed.n == 0 && report->n_waiting == 0 && !report->interrupted)
+		fprintf(r->to, "%s: in sync\n", h->mesh.name);
+	for (size_t i = 0; i < report->n_waiting; i++)
+		fprintf(r->to,
+			"%s: peer %s has not joined yet (code %s); run apply again to go on\n",
+			h->mesh.name, report->waiting[i].peer,
+			report->waiting[i].code == NULL ? "not known yet"
+							: report->waiting[i].code);
+	render_notices(r, &report->notices);
+}
+
+static int status_of(const struct report *report)
+{
+	if (report->interrupted)
+		return 128 + host_signal();
+	if (report->failed.n != 0)
+		return EXIT_ERROR;
+	return report->n_waiting != 0 ? EXIT_WAITING : EXIT_OK;
+}
+
+/* What apply and teardown end with. */
+static int conclude(struct host *h, const struct options *o, const struct report *report, int rc,
+	const struct err *e, struct arena *a)
+{
+	struct render r = { stdout, o->colour_out, h->mesh.name, h->input.name, h->dns_include, a };
+	struct render errors = { stderr, o->colour_err, h->mesh.name, h->input.name, h->dns_include,
+		a };
+
+	if (o->json && (rc == 0 || report->changed))
+		puts(render_json_report(&r, report));
+	else if (!o->json && (rc == 0 || report->done.n != 0))
+		say(h, report, &r);
+	fflush(stdout);
+	render_failures(&errors, &report->failed);
+	if (rc < 0)
+		return host_complain(h, e);
+	if (report->interrupted)
+		fputs("jmesh: interrupted; what was done stays, run it again to go on\n", stderr);
+	return status_of(report);
+}
+
+int cmd_apply(const struct options *o, struct arena *a)
+{
+	struct host h;
+	struct report report = { 0 };
+	struct err e = ERR_INIT;
+	int status = EXIT_ERROR, rc;
+
+	if (host_open(&h, o, a) < 0)
+		goto out;
+	rc = run_apply(&h.run, o->pair, &report, &e);
+	if (rc == 0)
+		rc = prune(&h, a, &e);
+	status = conclude(&h, o, &report, rc, &e, a);
+out:
+	host_close(&h);
+	return status;
+}
+
+static int forget_peer(struct host *h, struct arena *a, bool *changed, struct err *e)
+{
+	struct lock lock;
+
+	if (lock_load(h->lock_path, h->mesh.name, a, &lock, e) < 0)
+		return -1;
+	if (lock_find(&lock, h->options->peer) == NULL)
+		return 0;
+	lock_drop(&lock, h->options->peer);
+	*changed = true;
+	return lock_save(h->lock_path, &lock, a, e);
+}
+
+static int forget_all(struct host *h, struct arena *a, bool *changed, struct err *e)
+{
+	struct driver *identity = &h->run.identity;
+	struct view v;
+
+	if (run_look(&h->run, &v, e) < 0)
+		return -1;
+	*changed = true;
+	for (size_t i = 0; i < v.nodes.n; i++)
+		if (identity->ops->withdraw(identity->self, v.nodes.v[i], a, e) < 0)
+			return -1;
+	return h->port.ops->remove(h->port.self, NULL, h->lock_path, e);
+}
+
+/* --forget: what a teardown otherwise leaves for the next apply. */
+static int forget(struct host *h, struct arena *a, struct report *report, struct err *e)
+{
+	const char *peer = h->options->peer;
+	struct strs keep = { 0 };
+	int rc;
+
+	if (h->hooks.take(h, e) < 0)
+		return -1;
+	rc = peer != NULL ? forget_peer(h, a, &report->changed, e)
+			  : forget_all(h, a, &report->changed, e);
+	h->hooks.drop(h);
+	for (size_t i = 0; peer != NULL && i < h->mesh.n_peers; i++)
+		if (strcmp(h->mesh.peers[i].name, peer) != 0)
+			strs_push(a, &keep, h->mesh.peers[i].name);
+	return rc < 0 ? -1 : pending_prune(h->state_dir, &keep, e);
+}
+
+int cmd_teardown(const struct options *o, struct arena *a)
+{
+	struct host h;
+	struct report report = { 0 };
+	struct err e = ERR_INIT;
+	int status = EXIT_ERROR, rc;
+
+	if (host_open(&h, o, a) < 0)
+		goto out;
+	rc = run_teardown(&h.run, o->peer, &report, &e);
+	if (rc == 0 && o->forget && report.failed.n == 0 && !report.interrupted)
+		rc = forget(&h, a, &report, &e);
+	status = conclude(&h, o, &report, rc, &e, a);
+out:
+	host_close(&h);
+	return status;
+}

@@ -1,0 +1,81 @@
+#include <cjson/cJSON.h>
+#include <string.h>
+
+#include "cli/host.h"
+
+static void print_json(const struct roster *r)
+{
+	cJSON *list = cJSON_CreateArray();
+	char *text;
+
+	for (size_t i = 0; i < r->n; i++) {
+		cJSON *one = cJSON_CreateObject();
+		char address[ADDR_TEXT], key[KEY_HEX];
+
+		addr_format(&r->jails[i].addr, address);
+		pubkey_format(&r->jails[i].key, key);
+		cJSON_AddStringToObject(one, "name", r->jails[i].name);
+		cJSON_AddStringToObject(one, "address", address);
+		cJSON_AddStringToObject(one, "public_key", key);
+		cJSON_AddItemToArray(list, one);
+	}
+	text = cJSON_PrintUnformatted(list);
+	puts(text);
+	cJSON_free(text);
+	cJSON_Delete(list);
+}
+
+/* Indented as it stands under a peer of the mesh file. */
+static void print_yaml(const struct roster *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		char address[ADDR_TEXT], key[KEY_HEX];
+
+		addr_format(&r->jails[i].addr, address);
+		pubkey_format(&r->jails[i].key, key);
+		printf("      - name: \"%s\"\n        address: \"%s\"\n        public_key: "
+		       "\"%s\"\n",
+			r->jails[i].name, address, key);
+	}
+}
+
+int cmd_roster(const struct options *o, struct arena *a)
+{
+	struct host h;
+	struct view v;
+	struct roster roster;
+	struct err e;
+	int status = EXIT_OK;
+
+	if (host_open(&h, o, a) < 0) {
+		host_close(&h);
+		return EXIT_ERROR;
+	}
+	if (run_look(&h.run, &v, &e) < 0) {
+		status = host_complain(&h, &e);
+		goto out;
+	}
+	roster = run_roster(&h.run, &v);
+	if (o->json)
+		print_json(&roster);
+	else
+		print_yaml(&roster);
+	fflush(stdout);
+	for (size_t i = 0; i < v.nodes.n; i++) {
+		const char *node = v.nodes.v[i];
+		int rc;
+		struct identity id;
+
+		if (strcmp(node, HOST_NODE) == 0)
+			continue;
+		rc = yggdrasil_identity(h.run.yggdrasil, node, a, &id, &e);
+		if (rc == 1)
+			err_set(&e, ERR_SYSTEM, NOWHERE,
+				"jail '%s' has no key yet; run jmesh apply first", node);
+		if (rc != 0)
+			status = host_complain(&h, &e);
+	}
+out:
+	host_close(&h);
+	return status;
+}

@@ -1,0 +1,177 @@
+#include "cli/words.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+
+enum {
+	VALIDATE = 1,
+	DIFF = 2,
+	APPLY = 4,
+	STATUS = 8,
+	ROSTER = 16,
+	TEARDOWN = 32,
+	RELAY = 64,
+	HOST = DIFF | APPLY | STATUS | ROSTER | TEARDOWN,
+};
+
+static const struct command_words commands[] = {
+	{ "validate", VALIDATE, cmd_validate, "check the mesh file; touch nothing",
+		"Prints every problem with its place, the line and a caret.\n"
+		"Exit status: 0 the file is good; 1 it is not.\n",
+		true },
+	{ "diff", DIFF, cmd_diff, "show what apply would change; change nothing",
+		"Compares the mesh file and its lock with the live firewall, resolver and nodes, "
+		"and with\n"
+		"what is saved for the next start.\n"
+		"Exit status: 0 in sync; 2 there are differences; 1 an error.\n",
+		true },
+	{ "apply", APPLY, cmd_apply, "make it so, then read again and verify",
+		"Revokes first and grants last; runs a pairing handshake only where a roster is "
+		"missing or\n"
+		"its code has changed; restarts nothing that need not restart.\n"
+		"Exit status: 0 converged; 1 something failed; 3 converged but for a pairing that "
+		"still\n"
+		"waits; 130 interrupted.\n",
+		true },
+	{ "status", STATUS, cmd_status, "nodes, addresses, peerings, pairings, what is allowed",
+		"Exit status: 0; 1 an error.\n", true },
+	{ "roster", ROSTER, cmd_roster, "this instance's jails, as YAML for a peer's jails:",
+		"Exit status: 0; 1 an error, or a jail that has no key yet.\n", true },
+	{ "teardown", TEARDOWN, cmd_teardown, "take back everything that the file granted",
+		"Revokes addresses and their established flows, removes the names, stops the "
+		"nodes. Keys\n"
+		"and the lock stay, so that apply brings all of it back, unless --forget is "
+		"given.\n"
+		"Exit status: 0 done; 1 an error.\n",
+		true },
+	{ "relay", RELAY, cmd_relay, "serve the pairing endpoints to other machines",
+		"Keeps pairings in memory alone; a line a request goes to standard error, without "
+		"codes and\n"
+		"rosters. Runs until SIGTERM.\n"
+		"Exit status: 0 stopped; 1 an error.\n",
+		false },
+};
+
+#define FIELD(name) offsetof(struct options, name)
+
+static const struct option_words options[] = {
+	{ "--json", NULL, "print one JSON object instead of text", VALIDATE | HOST, OPTION_SET,
+		FIELD(json), 0, 0, NULL },
+	{ "--lock", "FILE", "the lock file (default: mesh.lock beside the mesh file)", HOST,
+		OPTION_TEXT, FIELD(lock), 0, 0, "--lock needs the name of a file%s" },
+	{ "--wait", "SECONDS", "how long to wait for others to join; 0: ask once (default 600)",
+		APPLY, OPTION_NUMBER, FIELD(wait), 0, 7 * 86400,
+		"--wait takes seconds from 0 to 604800, not '%s'" },
+	{ "--no-pair", NULL, "run no pairing handshake", APPLY, OPTION_UNSET, FIELD(pair), 0, 0,
+		NULL },
+	{ "--code", "PEER=CODE", "the code to join PEER with; may be given again for another peer",
+		DIFF | APPLY, OPTION_LIST, FIELD(code), 0, 0, NULL },
+	{ "--peer", "NAME", "only this peer's grants and names", TEARDOWN, OPTION_TEXT, FIELD(peer),
+		0, 0, "--peer needs the name of a peer%s" },
+	{ "--forget", NULL, "also forget its roster; without --peer the keys and the lock as well",
+		TEARDOWN, OPTION_SET, FIELD(forget), 0, 0, NULL },
+	{ "--listen", "ADDR:PORT", "where to serve, as 0.0.0.0:8080 or [::]:8080", RELAY,
+		OPTION_TEXT, FIELD(listen), 0, 0, "--listen needs ADDR:PORT%s" },
+	{ "--node", "URI", "also run a Yggdrasil node that listens there, as tcp://0.0.0.0:37100",
+		RELAY, OPTION_TEXT, FIELD(node), 0, 0, "--node needs a URI%s" },
+	{ "--ttl", "SECONDS", "how long a pairing may wait (default 3600)", RELAY, OPTION_NUMBER,
+		FIELD(ttl), 1, 86400, "--ttl takes seconds from 1 to 86400, not '%s'" },
+	{ "--max-pairings", "N", "how many pairings may be open (default 10000)", RELAY,
+		OPTION_NUMBER, FIELD(max_pairings), 1, 10000000,
+		"--max-pairings takes a number from 1 to 10000000, not '%s'" },
+	{ "--max-connections", "N", "how many connections may be open (default 1024)", RELAY,
+		OPTION_NUMBER, FIELD(max_connections), 1, 65536,
+		"--max-connections takes a number from 1 to 65536, not '%s'" },
+};
+
+enum {
+	N_COMMANDS = sizeof(commands) / sizeof(commands[0]),
+	N_OPTIONS = sizeof(options) / sizeof(options[0]),
+};
+
+const struct command_words *words_command(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+const struct option_words *words_option(const struct command_words *c, const char *name, size_t len)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if ((options[i].commands & c->bit) != 0 && strlen(options[i].name) == len &&
+			memcmp(options[i].name, name, len) == 0)
+			return &options[i];
+	return NULL;
+}
+
+void words_help(FILE *to)
+{
+	fputs("jmesh: a private mesh between the jails of machines that trust each other, from one "
+	      "file\n\n"
+	      "usage: jmesh COMMAND [OPTION...] [FILE]\n\n"
+	      "FILE is the mesh file: mesh.yaml where none is named, - for standard input.\n\n",
+		to);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+	fputs("\njmesh COMMAND --help tells a command's options; jmesh --version the version;\n"
+	      "jmesh --completion prints a completion script for bash.\n",
+		to);
+}
+
+void words_help_command(FILE *to, const struct command_words *c)
+{
+	bool any = false;
+
+	fprintf(to, "jmesh %s: %s\n\nusage: jmesh %s [OPTION...]%s\n\n%s", c->name, c->help,
+		c->name, c->takes_file ? " [FILE]" : " --listen ADDR:PORT", c->detail);
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		char name[64];
+
+		if ((options[i].commands & c->bit) == 0)
+			continue;
+		snprintf(name, sizeof(name), "%s%s%s", options[i].name,
+			options[i].value == NULL ? "" : " ",
+			options[i].value == NULL ? "" : options[i].value);
+		fprintf(to, "%s  %-20s  %s\n", any ? "" : "\n", name, options[i].help);
+		any = true;
+	}
+}
+
+void words_completion(FILE *to)
+{
+	fputs("_jmesh() {\n"
+	      "\tlocal word=${COMP_WORDS[COMP_CWORD]} words=\n"
+	      "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+	      "\t\twords='",
+		to);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(to, "%s ", commands[i].name);
+	fputs("--help --version --completion'\n"
+	      "\telse\n"
+	      "\t\tcase ${COMP_WORDS[1]} in\n",
+		to);
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		fprintf(to, "\t\t%s) words='", commands[i].name);
+		for (size_t j = 0; j < N_OPTIONS; j++)
+			if ((options[j].commands & commands[i].bit) != 0)
+				fprintf(to, "%s ", options[j].name);
+		fputs("--help' ;;\n", to);
+	}
+	fputs("\t\tesac\n"
+	      "\tfi\n"
+	      "\tcase $word in\n"
+	      "\t-*) mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\") ;;\n"
+	      "\t*)\n"
+	      "\t\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+	      "\t\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+	      "\t\telse\n"
+	      "\t\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
+	      "\t\tfi ;;\n"
+	      "\tesac\n"
+	      "}\n"
+	      "complete -F _jmesh jmesh\n",
+		to);
+}

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Includes point one way: a folder names only the folders that its line allows, and the libraries that
+# have one home are named only there.
+set -eu
+
+allowed() {
+	case $1 in
+	src/base) echo base ;;
+	schema) echo base schema ;;
+	reconciler) echo base schema reconciler ;;
+	reconciler/drivers) echo base reconciler ;;
+	src/os) echo base os ;;
+	src/platform) echo base os platform ;;
+	src/pairing) echo base os pairing ;;
+	src/relay) echo base os relay ;;
+	src/cli) echo base os platform pairing relay schema reconciler cli ;;
+	esac
+}
+
+status=0
+complain() {
+	printf '%s\n' "layers: $*" >&2
+	status=1
+}
+
+n=0
+for folder in src/base schema reconciler reconciler/drivers src/os src/platform src/pairing src/relay \
+    src/cli; do
+	for file in "$folder"/*.[ch]; do
+		[ -f "$file" ] || continue
+		n=$((n + 1))
+		for include in $(sed -n 's/^#include "\([^"]*\)".*/\1/p' "$file"); do
+			from=${include%%/*}
+			case " $(allowed "$folder") " in
+			*" $from "*) ;;
+			*) complain "$file includes $include" ;;
+			esac
+		done
+		# The pure reconciler plans; only run.c and apply.c drive.
+		case $file in
+		reconciler/run.[ch] | reconciler/apply.c | reconciler/drivers/*) ;;
+		reconciler/*)
+			! grep -q '^#include "reconciler/\(drivers/\|run\)' "$file" ||
+			    complain "$file is pure and includes a driver"
+			;;
+		esac
+		for library in yaml.h:schema cyaml/:schema curl/:src/pairing microhttpd.h:src/relay; do
+			header=${library%%:*}
+			home=${library#*:}
+			[ "$folder" = "$home" ] || ! grep -q "^#include <$header" "$file" ||
+			    complain "$file includes <$header>, whose home is $home"
+		done
+	done
+done
+[ "$status" -ne 0 ] || echo "layers: $n files"
+exit $status

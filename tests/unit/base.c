@@ -1,0 +1,162 @@
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/arena.h"
+#include "base/text.h"
+
+Test(addr, follows_from_the_key)
+{
+	static const struct {
+		const char *key, *addr;
+	} known[] = {
+		{ "2de87aa93967d838031b90f81ea9a20e788d795340824c28590a7aaae1251e31",
+			"202:90bc:2ab6:34c1:3e3f:e723:783f:ab2" },
+		{ "0DA7935A62F97AB92CE955707E55BA636DB582E20DF8640CBB66654AD7821EB3",
+			"204:4b0d:94b3:a0d0:a8da:62d5:51f0:3548" },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		struct pubkey key;
+		struct addr addr;
+		char text[ADDR_TEXT];
+
+		cr_assert(pubkey_parse(known[i].key, &key));
+		addr = addr_of_key(&key);
+		addr_format(&addr, text);
+		cr_assert_str_eq(text, known[i].addr);
+		cr_assert(addr_is_node(&addr));
+	}
+}
+
+Test(addr, of_a_key_of_zeros_stays_in_bounds)
+{
+	struct pubkey key = { { 0 } };
+	struct addr addr = addr_of_key(&key);
+
+	cr_assert_eq(addr.b[0], 2);
+}
+
+Test(addr, is_canonical_in_one_spelling_only)
+{
+	cr_assert(addr_is_canonical("202:90bc:2ab6:34c1:3e3f:e723:783f:ab2"));
+	cr_assert_not(addr_is_canonical("202:90BC:2ab6:34c1:3e3f:e723:783f:ab2"));
+	cr_assert_not(addr_is_canonical("0202:90bc:2ab6:34c1:3e3f:e723:783f:ab2"));
+	cr_assert_not(addr_is_canonical("200::1/128"));
+	cr_assert_not(addr_is_canonical("200::1%ygg0"));
+	cr_assert_not(addr_is_canonical(" 200::1"));
+	cr_assert_not(addr_is_canonical(""));
+}
+
+Test(addr, says_what_is_no_address)
+{
+	struct addr addr;
+	struct err e;
+
+	cr_assert_eq(addr_parse("nonsense", (struct loc){ 3, 7 }, &addr, &e), -1);
+	cr_assert_str_eq(e.text, "not an IPv6 address: 'nonsense'");
+	cr_assert_eq(e.at.line, 3);
+}
+
+Test(addr, refuses_a_key_that_is_not_64_digits)
+{
+	struct pubkey key;
+
+	cr_assert_not(pubkey_parse("00", &key));
+	cr_assert_not(pubkey_parse(
+		"zz00000000000000000000000000000000000000000000000000000000000000", &key));
+}
+
+Test(name, is_one_label)
+{
+	static const char *const good[] = { "a", "web-1", "_x", "A9" };
+	static const char *const bad[] = { "", "-a", "a-", "a.b", "a b", "a\n", "\xc3\xa9", "a\"" };
+	char long_name[65];
+
+	memset(long_name, 'a', 64);
+	long_name[64] = '\0';
+	cr_assert_not(name_is_label(long_name));
+	cr_assert(name_is_label(long_name + 1));
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		cr_assert(name_is_label(good[i]), "%s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_assert_not(name_is_label(bad[i]), "%s", bad[i]);
+}
+
+Test(text, escapes_what_could_reach_a_terminal)
+{
+	struct arena *a = arena_new();
+	static const struct {
+		const char *raw, *safe;
+	} cases[] = {
+		{ "plain", "plain" },
+		{ "caf\xc3\xa9", "caf\xc3\xa9" },
+		{ "\033[2J", "\\x1b[2J" },
+		{ "a\nb", "a\\x0ab" },
+		{ "\xff", "\\xff" },
+		{ "\xc2\x9b", "\\xc2\\x9b" },
+		{ "\xe2\x80\xae", "\\xe2\\x80\\xae" },
+		{ "\xc0\x80", "\\xc0\\x80" },
+		{ "\xf0\x9f", "\\xf0\\x9f" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_assert_str_eq(
+			text_safe(a, cases[i].raw, strlen(cases[i].raw), false), cases[i].safe);
+	cr_assert_str_eq(text_safe(a, "a\nb", 3, true), "a\nb");
+	arena_free(a);
+}
+
+Test(err, wraps_and_shortens_with_an_ellipsis)
+{
+	struct err e;
+	char long_text[3000];
+
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	err_set(&e, ERR_CONFIG, NOWHERE, "inner");
+	err_wrap(&e, "jail '%s'", "web");
+	cr_assert_str_eq(e.text, "jail 'web': inner");
+	err_set(&e, ERR_CONFIG, NOWHERE, "%s", long_text);
+	cr_assert_str_eq(e.text + strlen(e.text) - 4, "x...");
+	err_wrap(&e, "%s", long_text);
+	cr_assert_eq(strlen(e.text), sizeof(e.text) - 1);
+	err_set(&e, ERR_CONFIG, NOWHERE, "%s", long_text + 2000);
+	err_wrap(&e, "outer");
+	cr_assert_eq(strlen(e.text), strlen("outer: ") + 999);
+	errno = ENOENT;
+	err_sys(&e, "open %s", "x");
+	cr_assert_str_eq(e.text, "open x: No such file or directory");
+}
+
+Test(arena, hands_out_zeroed_memory_that_does_not_overlap)
+{
+	struct arena *a = arena_new();
+	unsigned char *before = NULL;
+
+	for (size_t size = 1; size < 200000; size = size * 3 + 1) {
+		unsigned char *p = arena_alloc(a, size, 1);
+
+		for (size_t i = 0; i < size; i++)
+			cr_assert_eq(p[i], 0);
+		memset(p, 0xa5, size);
+		cr_assert(before == NULL || *before == 0xa5);
+		before = p;
+	}
+	arena_free(a);
+}
+
+Test(arena, grows_an_array_and_keeps_what_is_in_it)
+{
+	struct arena *a = arena_new();
+	struct strs list = { 0 };
+
+	for (int i = 0; i < 1000; i++)
+		strs_push(a, &list, arena_printf(a, "%d", i));
+	cr_assert_eq(list.n, 1000);
+	cr_assert_str_eq(list.v[777], "777");
+	cr_assert(strs_has(&list, "999"));
+	cr_assert_not(strs_has(&list, "1000"));
+	arena_free(a);
+}
