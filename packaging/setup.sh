@@ -12,7 +12,7 @@ PACKAGES="build-essential pkg-config git ca-certificates
 	libyaml-dev libcyaml-dev libcurl4-openssl-dev libcjson-dev libsodium-dev libmicrohttpd-dev
 	libcriterion-dev
 	clang clang-format clang-tidy llvm cppcheck mandoc python3 python3-jsonschema python3-yaml
-	nftables conntrack unbound iproute2 iputils-ping dnsutils util-linux procps openssl curl jq"
+	nftables conntrack unbound iproute2 iputils-ping bind9-dnsutils util-linux procps openssl curl jq"
 
 say() { printf '%s\n' "setup: $*" >&2; }
 die() { say "$*"; exit 1; }
