@@ -1,7 +1,6 @@
 #include "base/text.h"
 
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,10 +88,10 @@ void strs_sort(struct strs *list)
 		qsort(list->v, list->n, sizeof(*list->v), by_text);
 }
 
-/* The length of the UTF-8 sequence at s and its code point; 0 where it is none. */
-static size_t utf8_at(const unsigned char *s, size_t len, uint32_t *cp)
+size_t text_utf8(const char *text, size_t len, uint32_t *cp)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	const unsigned char *s = (const unsigned char *)text;
 	size_t n = s[0] < 0x80    ? 1
 		: s[0] >> 5 == 6  ? 2
 		: s[0] >> 4 == 14 ? 3
@@ -132,7 +131,7 @@ const char *text_safe(struct arena *a, const char *s, size_t len, bool keep_newl
 
 	for (size_t i = 0; i < len;) {
 		uint32_t cp = 0;
-		size_t n = utf8_at((const unsigned char *)s + i, len - i, &cp);
+		size_t n = text_utf8(s + i, len - i, &cp);
 
 		if (n != 0 && is_quiet(cp, keep_newlines)) {
 			text_addn(&t, s + i, n);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 
@@ -31,6 +32,9 @@ struct strs {
 void strs_push(struct arena *a, struct strs *list, const char *s);
 bool strs_has(const struct strs *list, const char *s);
 void strs_sort(struct strs *list);
+
+/* The length of the UTF-8 sequence at s (RFC 3629) and its code point; 0 where it is none. len >= 1. */
+size_t text_utf8(const char *s, size_t len, uint32_t *cp);
 
 /*
  * A copy that is safe to print: control characters, invalid UTF-8 and the characters that reorder
