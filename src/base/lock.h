@@ -14,11 +14,14 @@
 
 struct lock_peer {
 	const char *name;  /* this user's name for the peer */
+	const char *role;  /* "create" or "join"; NULL: not known */
 	const char *code;  /* code_digest of the code that was used; NULL: not known */
 	const char *told;  /* roster_digest of our roster as the peer has it */
 	int64_t paired_at; /* seconds since 1970 */
 	struct roster roster;
 };
+
+enum { LOCK_BYTES_MAX = 64 * 1024 * 1024, LOCK_PEERS_MAX = 65536 };
 
 struct lock {
 	const char *mesh; /* the instance's name */
@@ -42,6 +45,9 @@ void lock_put(struct lock *l, struct arena *a, const struct lock_peer *peer);
 
 /* Removes the peer of that name if it is there. */
 void lock_drop(struct lock *l, const char *peer);
+
+/* [A-Za-z0-9-]{1,64}: a pairing code as the protocol has it. Anything else never goes into a URL. */
+bool code_is_valid(const char *code);
 
 /* 16 hexadecimal digits of a pairing code. */
 const char *code_digest(const char *code, struct arena *a);

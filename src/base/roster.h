@@ -44,6 +44,12 @@ int roster_parse(const char *json, size_t len, struct arena *a, struct roster *o
 /* The same for an array that is already parsed. */
 int roster_of_json(const struct cJSON *jails, struct arena *a, struct roster *out, struct err *e);
 
+/*
+ * The same for the lock's form of it: "address" in place of "ygg_address", and a "public_key" that, where
+ * it is given, must be the one that the address derives from. ERR_CONFIG.
+ */
+int roster_of_lock(const struct cJSON *jails, struct arena *a, struct roster *out, struct err *e);
+
 /* {"jails":[…]} in the order of the roster, no key, no newline. */
 const char *roster_format(const struct roster *r, struct arena *a);
 
