@@ -1,0 +1,113 @@
+#include "base/json.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/text.h"
+
+static int line_of(const char *text, const char *at)
+{
+	int line = 1;
+
+	for (; text < at; text++)
+		line += *text == '\n';
+	return line;
+}
+
+/* What RFC 8259 forbids and cJSON accepts. In JSON a backslash stands only in strings. */
+static const char *unfit(const char *text, size_t len, size_t *at)
+{
+	bool in_string = false;
+
+	for (size_t i = 0; i < len;) {
+		unsigned char c = (unsigned char)text[i];
+		uint32_t cp;
+		size_t n = text_utf8(text + i, len - i, &cp);
+
+		*at = i;
+		if (n == 0)
+			return "invalid UTF-8";
+		if (c < 0x20 && (in_string || (c != '\t' && c != '\n' && c != '\r')))
+			return "a control character";
+		if (c == '"')
+			in_string = !in_string;
+		if (c == '\\') {
+			if (len - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
+				return "a NUL in a string";
+			n = 2; /* what is escaped is neither a quote nor another backslash */
+			if (len - i > 1 &&
+				((unsigned char)text[i + 1] < 0x20 ||
+					(unsigned char)text[i + 1] >= 0x80))
+				return "an unknown escape";
+		}
+		i += n;
+	}
+	return NULL;
+}
+
+int json_parse(const char *text, size_t len, size_t max, enum err_code code, struct cJSON **out,
+	struct err *e)
+{
+	const char *end = NULL;
+	const char *why;
+	size_t at = 0;
+
+	*out = NULL;
+	if (len > max)
+		return err_set(
+			e, code, NOWHERE, "it has %zu bytes, more than the %zu allowed", len, max);
+	why = unfit(text, len, &at);
+	if (why != NULL)
+		return err_set(e, code, NOWHERE, "line %d: %s", line_of(text, text + at), why);
+	if (len == 0)
+		return err_set(e, code, NOWHERE, "it is empty");
+	*out = cJSON_ParseWithLengthOpts(text, len, &end, 0);
+	if (*out == NULL)
+		return err_set(e, code, NOWHERE, "line %d: not JSON",
+			end == NULL ? 1 : line_of(text, end));
+	while (end < text + len && strchr(" \t\r\n", *end) != NULL)
+		end++;
+	if (end < text + len) {
+		cJSON_Delete(*out);
+		*out = NULL;
+		return err_set(e, code, NOWHERE, "line %d: text behind the JSON value",
+			line_of(text, end));
+	}
+	return 0;
+}
+
+int json_member(const struct cJSON *object, const char *key, enum err_code code,
+	const struct cJSON **out, struct err *e)
+{
+	const cJSON *item;
+
+	*out = NULL;
+	if (!cJSON_IsObject(object))
+		return err_set(e, code, NOWHERE, "not an object");
+	cJSON_ArrayForEach(item, object)
+	{
+		if (strcmp(item->string, key) != 0)
+			continue;
+		if (*out != NULL)
+			return err_set(e, code, NOWHERE, "the key '%s' comes twice", key);
+		*out = item;
+	}
+	return 0;
+}
+
+int json_string(const struct cJSON *object, const char *key, enum err_code code, const char **out,
+	struct err *e)
+{
+	const struct cJSON *item;
+
+	if (json_member(object, key, code, &item, e) < 0)
+		return -1;
+	if (item == NULL)
+		return err_set(e, code, NOWHERE, "the key '%s' is missing", key);
+	if (!cJSON_IsString(item))
+		return err_set(e, code, NOWHERE, "'%s' is not a string", key);
+	*out = item->valuestring;
+	return 0;
+}
