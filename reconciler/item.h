@@ -5,17 +5,21 @@
  *   kind      scope            key                         value
  *   identity  node             "key"                       "present"
  *   overlay   node             "conf NAME"                 the setting in the file, as compact JSON (saved)
- *   overlay   node             "node"                      "running"
- *   overlay   node             "live interface"            name of the interface (live)
- *   overlay   node             "live listen URI"           "listening"
- *   overlay   node             "live multicast"            "off"
- *   overlay   node             "peer URI"                  "configured" (live)
+ *   overlay   node             "conf PrivateKey"           "set", observed only: it belongs in the key file
+ *   overlay   node             "node"                      "running"; observed also: running without an answer
+ *   overlay   node             "live key"                  public key in lower-case hex (live)
+ *   overlay   node             "live interface"            name of the interface, "none" without one (live)
+ *   overlay   node             "live listen SOCKET"        "listening"; SOCKET is yggdrasil_listen_key(URI)
+ *   overlay   node             "live multicast"            "off", or "on IFACE ..." when observed
+ *   overlay   node             "peer URI"                  "configured" (live); URI is yggdrasil_peer_key(URI)
  *   firewall  node             "rules"                     "default-deny on IFACE", or "altered" when observed
  *   firewall  node             "address ADDR"              "allow"
  *   dns       "live ZONE"      "zone"                      "static"
  *   dns       "live ZONE"      "NAME A" or "NAME AAAA"     canonical address (NAME without a final dot)
  *   dns       "saved ZONE"     the same two, and "file"    "as generated", or "altered" when observed
  *   pairing   peer             "roster"                    number of jails as text
+ *
+ * What is live of a node is observed, and to be wanted, only where its "node" is "running".
  *
  * node is a jail's name or HOST_NODE. Names are lower case, addresses canonical.
  */

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "reconciler/drivers/driver.h"
+#include "reconciler/yggdrasil.h"
 
 /* Who a node is. */
 struct identity {
@@ -26,13 +27,6 @@ int yggdrasil_identity(struct yggdrasil *y, const char *node, struct arena *a, s
 	struct err *e);
 
 /* For status: what the running node itself says. */
-struct yggdrasil_peering {
-	const char *uri;
-	bool up, inbound;
-	const char *error; /* why it is down, or NULL */
-	struct addr addr;  /* of the other side, when up */
-};
-
 struct yggdrasil_status {
 	const char *version;
 	struct addr addr;
