@@ -1,0 +1,213 @@
+/* Peers: what goes with what, and the rosters that are written down. */
+#include <string.h>
+
+#include "schema/checker.h"
+#include "schema/problem.h"
+
+/* Of all written rosters; the tree of a file with more would be too large (TREE_NODES_MAX). */
+enum { JAILS_MAX = 200000 };
+
+/* Where a roster's jail is, as one number. */
+enum { STRIDE = ROSTER_JAILS_MAX + 1 };
+
+static const char *const pair_words[] = {
+	[RAW_PAIR_UNSET] = "",
+	[RAW_NONE] = "none",
+	[RAW_CREATE] = "create",
+	[RAW_JOIN] = "join",
+	[RAW_RENDEZVOUS] = "rendezvous",
+};
+
+static void check_name(struct checker *c, const char *name, size_t i)
+{
+	size_t *first;
+
+	c->mesh->peers[i].name = name = checker_fold(c, name);
+	if (strcmp(name, "local") == 0)
+		checker_wrong(c, checker_path(c, "peers[%zu].name", i), "choose another name",
+			"'local' is no name for a peer: it stands for this instance's own jails");
+	first = seen_at(&c->seen, SEEN_PEER, name, strlen(name));
+	if (*first != (size_t)SEEN_FIRST) {
+		int line = checker_line(c, checker_path(c, "peers[%zu].name", *first));
+
+		checker_wrong(c, checker_path(c, "peers[%zu].name", i), NULL,
+			"duplicate peer '%s', first on line %d", name, line);
+		return;
+	}
+	*first = i;
+}
+
+static void check_pair(struct checker *c, const struct raw_peer *raw, size_t i)
+{
+	struct mesh_peer *peer = &c->mesh->peers[i];
+
+	peer->pair = raw->pair == RAW_CREATE ? PAIR_CREATE
+		: raw->pair == RAW_JOIN      ? PAIR_JOIN
+					     : PAIR_NONE;
+	if (raw->pair == RAW_RENDEZVOUS)
+		checker_wrong(c, checker_path(c, "peers[%zu].pair", i),
+			"use 'create' on one side and 'join' on the other",
+			"'pair: rendezvous' is not in this version of jmesh");
+	else if (peer->pair != PAIR_NONE && raw->n_jails != 0)
+		checker_wrong(c, checker_path(c, "peers[%zu].pair", i), "remove one of the two",
+			"'pair: %s' and 'jails' together: a roster that is written down needs no "
+			"pairing",
+			pair_words[raw->pair]);
+	if (raw->pair != RAW_PAIR_UNSET || raw->n_jails != 0)
+		return;
+	/* What is there but bad has been told already. */
+	if (c->tree != NULL &&
+		(tree_has(c->tree, checker_path(c, "peers[%zu].pair", i)) ||
+			tree_has(c->tree, checker_path(c, "peers[%zu].jails", i)) ||
+			!tree_has(c->tree, checker_path(c, "peers[%zu].name", i))))
+		return;
+	checker_wrong(c, checker_path(c, "peers[%zu]", i),
+		"add 'pair: create' or 'pair: join', or the peer's roster as 'jails:'",
+		"the peer has neither 'pair' nor 'jails'");
+}
+
+static void check_codes(struct checker *c, const struct raw_peer *raw, size_t i)
+{
+	const struct {
+		const char *key, *value;
+		bool (*rule)(const char *, struct fault *);
+		const char **out;
+	} codes[] = {
+		{ "code", raw->code, value_code, &c->mesh->peers[i].code },
+		{ "code_env", raw->code_env, value_variable, &c->mesh->peers[i].code_env },
+		{ "code_file", raw->code_file, value_path, &c->mesh->peers[i].code_file },
+	};
+	const char *first = NULL;
+
+	for (size_t k = 0; k < sizeof(codes) / sizeof(*codes); k++) {
+		const char *key = codes[k].key;
+
+		if (codes[k].value == NULL)
+			continue;
+		if (checker_holds(c, codes[k].value, codes[k].rule,
+			    checker_path(c, "peers[%zu].%s", i, key)))
+			*codes[k].out = codes[k].value;
+		if (raw->pair == RAW_NONE || raw->pair == RAW_CREATE ||
+			(raw->pair == RAW_PAIR_UNSET && raw->n_jails != 0))
+			checker_wrong(c, checker_path(c, "peers[%zu].%s", i, key),
+				raw->pair == RAW_CREATE ? "the relay gives the code to who creates"
+							: NULL,
+				"'%s' goes only with 'pair: join'", key);
+		else if (first != NULL)
+			checker_wrong(c, checker_path(c, "peers[%zu].%s", i, key),
+				"keep one of them", "'%s' and '%s' together: a peer has one code",
+				first, key);
+		first = first == NULL ? key : first;
+	}
+}
+
+static void check_jail_name(struct checker *c, const char *name, size_t i, size_t j)
+{
+	size_t *first;
+
+	c->mesh->peers[i].roster.jails[j].name = name = checker_fold(c, name);
+	first = seen_at(&c->seen, SEEN_ROSTER + i, name, strlen(name));
+	if (*first != (size_t)SEEN_FIRST) {
+		int line =
+			checker_line(c, checker_path(c, "peers[%zu].jails[%zu].name", i, *first));
+
+		checker_wrong(c, checker_path(c, "peers[%zu].jails[%zu].name", i, j), NULL,
+			"duplicate jail '%s' of this peer, first on line %d", name, line);
+		return;
+	}
+	*first = j;
+}
+
+static void check_jail_address(struct checker *c, const char *text, size_t i, size_t j)
+{
+	struct roster_jail *jail = &c->mesh->peers[i].roster.jails[j];
+	struct err e;
+	size_t *first;
+
+	if (addr_parse(text, NOWHERE, &jail->addr, &e) < 0) {
+		checker_wrong(c, checker_path(c, "peers[%zu].jails[%zu].address", i, j), NULL, "%s",
+			e.text);
+		return;
+	}
+	first = seen_at(&c->seen, SEEN_NODE, jail->addr.b, sizeof(jail->addr.b));
+	if (*first != (size_t)SEEN_FIRST) {
+		size_t p = *first / STRIDE, k = *first % STRIDE;
+		const char *peer = c->mesh->peers[p].name;
+		const char *name = c->mesh->peers[p].roster.jails[k].name;
+		int line = checker_line(c, checker_path(c, "peers[%zu].jails[%zu].address", p, k));
+
+		checker_wrong(c, checker_path(c, "peers[%zu].jails[%zu].address", i, j),
+			"every jail has an address of its own",
+			"duplicate address %s, first of '%s/%s' on line %d", text,
+			peer == NULL ? "?" : peer, name == NULL ? "?" : name, line);
+		return;
+	}
+	*first = i * STRIDE + j;
+}
+
+/* Both are good by themselves; the address follows from the key. */
+static void check_key(struct checker *c, const char *hex, size_t i, size_t j, bool has_address)
+{
+	struct roster_jail *jail = &c->mesh->peers[i].roster.jails[j];
+	char text[ADDR_TEXT];
+	struct addr derived;
+
+	jail->has_key = pubkey_parse(hex, &jail->key);
+	derived = addr_of_key(&jail->key);
+	if (!has_address || addr_cmp(&derived, &jail->addr) == 0)
+		return;
+	addr_format(&derived, text);
+	checker_wrong(c, checker_path(c, "peers[%zu].jails[%zu].public_key", i, j),
+		"one of the two is mistyped", "this key gives the address %s, not the one above",
+		text);
+}
+
+static void check_roster(struct checker *c, const struct raw_peer *raw, size_t i)
+{
+	struct roster *roster = &c->mesh->peers[i].roster;
+
+	c->mesh->peers[i].has_roster = raw->n_jails != 0;
+	roster->jails = arena_alloc(c->arena, raw->n_jails, sizeof(*roster->jails));
+	roster->n = raw->n_jails;
+	for (size_t j = 0; j < raw->n_jails && !checker_stopped(c); j++) {
+		const struct raw_roster_jail *jail = &raw->jails[j];
+		bool has_address;
+
+		roster->jails[j].line =
+			checker_line(c, checker_path(c, "peers[%zu].jails[%zu]", i, j));
+		if (checker_holds(c, jail->name, value_label,
+			    checker_path(c, "peers[%zu].jails[%zu].name", i, j)))
+			check_jail_name(c, jail->name, i, j);
+		has_address = checker_holds(c, jail->address, value_node,
+			checker_path(c, "peers[%zu].jails[%zu].address", i, j));
+		if (has_address)
+			check_jail_address(c, jail->address, i, j);
+		if (checker_holds(c, jail->public_key, value_key,
+			    checker_path(c, "peers[%zu].jails[%zu].public_key", i, j)))
+			check_key(c, jail->public_key, i, j, has_address);
+	}
+}
+
+void check_peers(struct checker *c, const struct raw_mesh *raw)
+{
+	size_t jails = 0;
+
+	c->mesh->n_peers = raw->n_peers;
+	c->mesh->peers = arena_alloc(c->arena, raw->n_peers, sizeof(*c->mesh->peers));
+	for (size_t i = 0; i < raw->n_peers && !checker_stopped(c); i++) {
+		const struct raw_peer *peer = &raw->peers[i];
+
+		c->mesh->peers[i].line = checker_line(c, checker_path(c, "peers[%zu]", i));
+		c->mesh->peers[i].plain = peer->plain == RAW_TRUE;
+		if (checker_holds(
+			    c, peer->name, value_label, checker_path(c, "peers[%zu].name", i)))
+			check_name(c, peer->name, i);
+		check_pair(c, peer, i);
+		check_codes(c, peer, i);
+		check_roster(c, peer, i);
+		jails += peer->n_jails;
+	}
+	if (jails > JAILS_MAX)
+		checker_wrong(c, "peers", NULL, "%zu jails are written down, and %d are the most",
+			jails, JAILS_MAX);
+}
