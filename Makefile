@@ -50,6 +50,13 @@ FORMATTED := $(shell git ls-files -co --exclude-standard -- '*.c' '*.h' 2>/dev/n
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
+# make V=1 prints the commands.
+V ?= 0
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-4s %s\n' $(1) $@
+endif
+
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .SECONDARY:
@@ -73,11 +80,13 @@ endif
 all: $(BUILD)/jmesh ## build jmesh (VARIANT=release|debug|san)
 
 $(BUILD)/jmesh: $(call obj,src/cli/main.c) $(BUILD)/libjmesh.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 $(BUILD)/libjmesh.a: $(call obj,$(LIB_SRC))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 $(call obj,$(LINUX_SRC)): STANDARD = $(STANDARD_LINUX)
 $(call obj,$(filter src/os/% src/relay/%,$(LIB_SRC))): STANDARD = $(STANDARD_OS)
@@ -87,7 +96,8 @@ $(call obj,$(UNIT_SRC)): PKG_CFLAGS += $(UNIT_CFLAGS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags.mk
 	@mkdir -p $(@D)
-	$(CC) -MMD -MP $(STANDARD) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) -MMD -MP $(STANDARD) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES))
 
@@ -108,7 +118,8 @@ unit: $(BUILD)/tests/unit/unit ## unit tests
 	$< --quiet=false -j$(shell nproc 2>/dev/null || echo 2)
 
 $(BUILD)/tests/unit/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/libjmesh.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(UNIT_LIBS) $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(UNIT_LIBS) $(LDLIBS)
 
 golden: $(BUILD)/jmesh ## outputs compared with the files in tests/golden
 	sh tests/golden/run $(BUILD)
@@ -126,7 +137,8 @@ bench-run: $(BUILD)/jmesh $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
 	sh tests/bench/run $(BUILD)
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libjmesh.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 ##@ Lint
 lint: format-check layers purity portable tidy docs-check ## all of the following checks
