@@ -430,16 +430,11 @@ static void drop_member(struct rewrite *w, const struct hjson_member *m)
 {
 	const char *text = w->h->text;
 	size_t len = w->h->len, from = m->start, to = m->end, next;
-	bool comma_behind = false;
 
 	for (next = to; next < len && is_space(text[next]);)
 		next++;
-	if (next < len && text[next] == ',') {
-		comma_behind = true;
+	if (next < len && text[next] == ',')
 		to = next + 1;
-	}
-	if (!comma_behind && m->comma != SIZE_MAX)
-		drop(w, m->comma, m->comma + 1);
 	while (from > w->h->open && (text[from - 1] == ' ' || text[from - 1] == '\t'))
 		from--;
 	for (next = to; next < len && (text[next] == ' ' || text[next] == '\t');)
@@ -468,17 +463,31 @@ static void apply_edit(struct rewrite *w, const struct hjson_edit *edit)
 	w->put[last->value] = edit->json;
 }
 
+/* Whether a comma stands behind the last member. */
+static bool end_has_comma(const struct hjson *h)
+{
+	size_t i = h->v[h->n - 1].end;
+
+	while (i < h->len && is_space(h->text[i]))
+		i++;
+	return i < h->len && h->text[i] == ',';
+}
+
 /* The new members, to stand behind the last that stays, or first in the object. */
 static void append(struct rewrite *w, const struct hjson_edit *edits, size_t n, struct arena *a)
 {
 	const struct hjson_member *last = NULL;
 	struct text t = text_new(a);
+	const struct hjson_member *end = w->h->n == 0 ? NULL : &w->h->v[w->h->n - 1];
 	size_t at = w->h->open;
 	bool first;
 
 	for (size_t i = 0; i < w->h->n; i++)
 		if (!w->drop[w->h->v[i].start])
 			last = &w->h->v[i];
+	/* The comma in front of members that are gone goes where there was none behind them. */
+	if (last != NULL && last < end && !end_has_comma(w->h) && last[1].comma != SIZE_MAX)
+		drop(w, last[1].comma, last[1].comma + 1);
 	/* A replaced value is no bare string any more. */
 	first = last == NULL || (last->bare && w->put[last->value] == NULL);
 	if (last != NULL) {

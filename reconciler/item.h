@@ -6,8 +6,7 @@
  *   identity  node             "key"                       "present"
  *   overlay   node             "conf NAME"                 the setting in the file, as compact JSON (saved)
  *   overlay   node             "conf PrivateKey"           "set", observed only: it belongs in the key file
- *   overlay   node             "node"                      "running"; observed also: running without an answer
- *   overlay   node             "live key"                  public key in lower-case hex (live)
+ *   overlay   node             "node"                      "running", or why it must start anew when observed
  *   overlay   node             "live interface"            name of the interface, "none" without one (live)
  *   overlay   node             "live listen SOCKET"        "listening"; SOCKET is yggdrasil_listen_key(URI)
  *   overlay   node             "live multicast"            "off", or "on IFACE ..." when observed
@@ -19,7 +18,7 @@
  *   dns       "saved ZONE"     the same two, and "file"    "as generated", or "altered" when observed
  *   pairing   peer             "roster"                    number of jails as text
  *
- * What is live of a node is observed, and to be wanted, only where its "node" is "running".
+ * What is live of a node is observed only where its "node" is "running", and wanted only there.
  *
  * node is a jail's name or HOST_NODE. Names are lower case, addresses canonical.
  */

@@ -239,7 +239,11 @@ bool yggdrasil_change_restarts(const char *key, const char *before, const char *
 	struct strs was, is;
 	bool restarts = false;
 
-	if (strcmp(key, "conf Listen") != 0 || before == NULL || after == NULL)
+	if (before == NULL || after == NULL)
+		return yggdrasil_restarts(key);
+	if (strcmp(key, "node") == 0)
+		return true;
+	if (strcmp(key, "conf Listen") != 0)
 		return yggdrasil_restarts(key);
 	a = arena_new();
 	was = yggdrasil_uris(before, a);

@@ -57,8 +57,9 @@ const char *yggdrasil_peer_key(const char *uri, struct arena *a);
 bool yggdrasil_restarts(const char *key);
 
 /*
- * The same with the values of "conf NAME" in sight: listeners whose query alone changes (a password,
- * a priority) cannot be seen live, so their change in the file restarts the node. NULL: no value.
+ * The same with the values in sight (NULL: none): a "node" that runs, but not as it should; and
+ * listeners of which only the query changes (a password, a priority), which cannot be seen live, so that
+ * their change in the file must restart the node.
  */
 bool yggdrasil_change_restarts(const char *key, const char *before, const char *after);
 

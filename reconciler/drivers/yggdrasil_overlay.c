@@ -30,6 +30,7 @@ static bool starts_with(const char *s, const char *prefix)
 struct reading {
 	const struct yggdrasil *y;
 	const char *node;
+	const struct node_key *key;
 	struct arena *a;
 	struct items items;
 	struct strs listen, peers, interface_peers; /* URIs in the file */
@@ -151,52 +152,54 @@ static int ask(struct reading *r, const char *request, const char **reply, struc
 	return rc;
 }
 
-static int read_answers(struct reading *r, const char *self, struct err *e)
+static int read_answers(struct reading *r, const struct strs *listening, struct err *e)
 {
-	struct yggdrasil_self node;
 	struct yggdrasil_peering *peerings;
 	const char *reply, *tun, *multicast;
-	char hex[KEY_HEX];
 	size_t n;
 
-	if (yggdrasil_self_parse(self, r->a, &node, e) < 0 ||
-		yggdrasil_version_check(node.version, e) < 0 || ask(r, "gettun", &reply, e) < 0 ||
-		yggdrasil_tun_parse(reply, r->a, &tun, e) < 0 ||
+	if (ask(r, "gettun", &reply, e) < 0 || yggdrasil_tun_parse(reply, r->a, &tun, e) < 0 ||
 		ask(r, "getmulticastinterfaces", &reply, e) < 0 ||
 		yggdrasil_multicast_parse(reply, r->a, &multicast, e) < 0 ||
 		ask(r, "getpeers", &reply, e) < 0 ||
 		yggdrasil_peers_parse(reply, r->a, &peerings, &n, e) < 0)
 		return -1;
-	pubkey_format(&node.key, hex);
-	found(r, "live key", arena_dup(r->a, hex));
+	found(r, "node", "running");
 	found(r, "live interface", tun);
 	found(r, "live multicast", multicast);
+	read_listeners(r, listening);
 	read_peerings(r, peerings, n);
 	return 0;
 }
 
+/* Where only a new start helps, the node's value says why, and nothing else of it is looked at. */
 static int read_live(struct reading *r, struct err *e)
 {
 	const struct port *port = r->y->port;
 	struct node_state state = { 0 };
-	const char *self;
+	struct yggdrasil_self self;
+	const char *reply;
 	int rc;
 
 	if (port->ops->node_state(port->self, r->node, r->a, &state, e) < 0)
 		return -1;
 	if (!state.running)
 		return 0;
-	rc = node_ask(r->y, r->node, "getself", NULL, r->a, &self, e);
+	rc = node_ask(r->y, r->node, "getself", NULL, r->a, &reply, e);
 	if (rc == 1)
-		rc = node_ask(r->y, r->node, "getself", NULL, r->a, &self, e);
+		rc = node_ask(r->y, r->node, "getself", NULL, r->a, &reply, e);
 	if (rc != 0) {
-		/* Only a new start mends that; the value says so in the plan. */
 		found(r, "node", "running, but its admin socket does not answer");
 		return 0;
 	}
-	found(r, "node", "running");
-	read_listeners(r, &state.listening);
-	return read_answers(r, self, e);
+	if (yggdrasil_self_parse(reply, r->a, &self, e) < 0 ||
+		yggdrasil_version_check(self.version, e) < 0)
+		return -1;
+	if (!r->key->known || memcmp(r->key->key.b, self.key.b, KEY_LEN) != 0) {
+		found(r, "node", "running with a key that is not in its key file");
+		return 0;
+	}
+	return read_answers(r, &state.listening, e);
 }
 
 static void overlay_read(void *self, const struct strs *scopes, struct arena *a, struct items *out,
@@ -205,7 +208,13 @@ static void overlay_read(void *self, const struct strs *scopes, struct arena *a,
 	const struct node_key *keys = node_keys_read(self, scopes, a);
 
 	for (size_t i = 0; i < scopes->n; i++) {
-		struct reading r = { .y = self, .node = scopes->v[i], .a = a, .items.arena = a };
+		struct reading r = {
+			.y = self,
+			.node = scopes->v[i],
+			.key = &keys[i],
+			.a = a,
+			.items.arena = a,
+		};
 		struct err e = ERR_INIT;
 		int rc;
 
