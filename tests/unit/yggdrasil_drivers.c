@@ -14,7 +14,7 @@
 #define INLINE                                                             \
 	"e5a4c1443634de95bcf0ee1e89246fa3a4918c850f058c8c70a4359fe8489ae2" \
 	"42844f80cf629f4d5296be9029955283b9d364e7c040d574e68e9b5f009dd1bd"
-#define INLINE_PUBLIC (INLINE + 64)
+#define INLINE_PUBLIC (&INLINE[64])
 
 #define KEY "/web/yggdrasil.key"
 #define CONF "/web/yggdrasil.conf"
