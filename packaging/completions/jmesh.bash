@@ -1,0 +1,26 @@
+_jmesh() {
+	local word=${COMP_WORDS[COMP_CWORD]} words=
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		words='validate diff apply status roster teardown relay --help --version --completion'
+	else
+		case ${COMP_WORDS[1]} in
+		validate) words='--json --help' ;;
+		diff) words='--json --lock --code --help' ;;
+		apply) words='--json --lock --wait --no-pair --code --help' ;;
+		status) words='--json --lock --help' ;;
+		roster) words='--json --lock --help' ;;
+		teardown) words='--json --lock --peer --forget --help' ;;
+		relay) words='--listen --node --ttl --max-pairings --max-connections --help' ;;
+		esac
+	fi
+	case $word in
+	-*) mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word") ;;
+	*)
+		if [ "$COMP_CWORD" -eq 1 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+		else
+			mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		fi ;;
+	esac
+}
+complete -F _jmesh jmesh
