@@ -41,7 +41,8 @@ struct handshake_conf {
 		*reserved; /* addresses that no peer may claim: ours, the host's, and those
 	                                  of peers whose roster is in the mesh file */
 	void *ctx;
-	/* A code is recorded and may be shown; resumed: an earlier run made it. NULL: nobody asks. */
+	/* A code is recorded and may be shown; resumed: an earlier call or another process made it, so it
+	 * may have been shown before. NULL: nobody asks. */
 	void (*on_code)(void *ctx, const char *peer, const char *code, bool resumed);
 	/* Called about ten times a second while it waits. true: stop waiting now. NULL: nobody asks. */
 	bool (*on_tick)(void *ctx, size_t waiting, int seconds_left);
@@ -50,9 +51,12 @@ struct handshake_conf {
 /*
  * Carries out n wants; results[i] answers wants[i]. Returns when every one is paired or failed, when
  * one more than before is paired (so that the caller can grant it; call again for the rest), when
- * wait_s seconds have passed (0: every pairing is asked once), or when on_tick says so (ERR_INTERRUPTED).
- * A hostile or unusable answer fails its own want alone and changes no file. -1: nothing could be done at
- * all (the state cannot be written).
+ * wait_s seconds have passed (0: every pairing is asked once). A hostile or unusable answer fails its own
+ * want alone and changes no file; a code that the relay does not know any more is forgotten. A relay that
+ * fails is tried again until then, and for 5 seconds in any case.
+ *
+ * -1: nothing could be done (the state cannot be read or written), or on_tick said so (ERR_INTERRUPTED;
+ * within a second, the results tell how far it came). The caller must not hold the state lock.
  */
 int handshake_run(const struct handshake_conf *c, const struct handshake_want *wants, size_t n,
 	int wait_s, struct arena *a, struct handshake_result *results, struct err *e);
@@ -62,13 +66,14 @@ int handshake_run(const struct handshake_conf *c, const struct handshake_want *w
  * empty, or of another instance.
  */
 int lock_load(const char *path, const char *mesh, struct arena *a, struct lock *out, struct err *e);
+/* Who saves holds the state lock since before it loaded. */
 int lock_save(const char *path, const struct lock *l, struct arena *a, struct err *e);
 
 /* Pairings that wait for the other side. */
 struct pending {
 	const char *peer;
 	enum handshake_role role;
-	const char *code; /* NULL: a create whose code never arrived */
+	const char *code;
 	int64_t created_at;
 };
 
@@ -76,7 +81,8 @@ struct pending {
 int pending_list(
 	const char *state_dir, struct arena *a, struct pending **out, size_t *n, struct err *e);
 
-/* Forgets the pending pairings of all peers that are not in keep (NULL: of all). */
+/* Forgets the pending pairings of all peers that are not in keep (NULL: of all). Takes the state lock
+ * where there is something to forget, so the caller must not hold it. */
 int pending_prune(const char *state_dir, const struct strs *keep, struct err *e);
 
 #endif
