@@ -367,24 +367,26 @@ Test(pairing, a_hostile_code_is_neither_shown_nor_recorded)
 	cr_assert_neq(access(laptop.lock, F_OK), 0);
 }
 
+#define JAIL(name, addr) "{\"name\":\"" name "\",\"ygg_address\":\"" addr "\"}"
+#define ROSTER(jails) "{\"jails\":[" jails "]}"
+
 static const char *const hostile[] = {
 	"",
 	"gone",
 	"[]",
 	"{}",
 	"null",
-	"{\"jails\":[]}",
+	ROSTER(""),
 	"{\"jails\":{}}",
-	"{\"jails\":[{\"name\":\"db\",\"ygg_address\":\"::/0\"}]}",
-	"{\"jails\":[{\"name\":\"db\",\"ygg_address\":\"300::1\"}]}",
-	"{\"jails\":[{\"name\":\"db\",\"ygg_address\":\"200::2\"},{\"name\":\"DB\",\"ygg_address\":"
-	"\"200::3\"}]}",
-	"{\"jails\":[{\"name\":\"db\\\"\\n\",\"ygg_address\":\"200::2\"}]}",
-	"{\"jails\":[{\"name\":\"db\",\"ygg_address\":\"200::2\"}],\"jails\":[]}",
-	"{\"jails\":[{\"name\":\"db\",\"ygg_address\":\"200::2\"}]} {}",
-	"{\"jails\":[{\"name\":\"db\",\"ygg_address\":\"200::1\"}]}",
-	"{\"jails\":[{\"name\":\"db\",\"ygg_address\":\"200::66\"}]}",
-	"{\"jails\":[{\"name\":\"db\",\"ygg_address\":\"200::77\"}]}",
+	ROSTER(JAIL("db", "::/0")),
+	ROSTER(JAIL("db", "300::1")),
+	ROSTER(JAIL("db", "200::2") "," JAIL("DB", "200::3")),
+	ROSTER(JAIL("db\\\"\\n", "200::2")),
+	"{\"jails\":[" JAIL("db", "200::2") "],\"jails\":[]}",
+	ROSTER(JAIL("db", "200::2")) " {}",
+	ROSTER(JAIL("db", "200::1")),
+	ROSTER(JAIL("db", "200::66")),
+	ROSTER(JAIL("db", "200::77")),
 };
 
 /* Peer 'third' has 200::66 by the lock, 200::77 is reserved, and 200::1 is the laptop's. */
@@ -469,12 +471,10 @@ Test(pairing, whose_address_was_claimed_is_said)
 	add_third(&laptop);
 	create(0);
 	relay.answer = answer_raw;
-	relay.raw = ok_body(
-		"{\"joined\":true,\"jails\":[{\"name\":\"db\",\"ygg_address\":\"200::66\"}]}");
+	relay.raw = ok_body("{\"joined\":true,\"jails\":[" JAIL("db", "200::66") "]}");
 	failed((struct handshake_result[]){ create(0) }, ERR_REMOTE,
 		"'db' has the address of peer 'third''s jail 'third'");
-	relay.raw = ok_body(
-		"{\"joined\":true,\"jails\":[{\"name\":\"db\",\"ygg_address\":\"200::1\"}]}");
+	relay.raw = ok_body("{\"joined\":true,\"jails\":[" JAIL("db", "200::1") "]}");
 	failed((struct handshake_result[]){ create(0) }, ERR_REMOTE,
 		"'db' has the address of our own jail 'web'");
 }
@@ -489,8 +489,7 @@ Test(pairing, two_peers_of_one_run_cannot_have_one_address)
 
 	cr_assert_eq(handshake_run(&laptop.c, wants, 2, 0, a, r, &e), 0);
 	relay.answer = answer_raw;
-	relay.raw = ok_body(
-		"{\"joined\":true,\"jails\":[{\"name\":\"db\",\"ygg_address\":\"200::2\"}]}");
+	relay.raw = ok_body("{\"joined\":true,\"jails\":[" JAIL("db", "200::2") "]}");
 	cr_assert_eq(handshake_run(&laptop.c, wants, 2, 0, a, r, &e), 0);
 	cr_assert_eq((r[0].status == HANDSHAKE_PAIRED) + (r[1].status == HANDSHAKE_PAIRED), 1);
 	cr_assert_eq((r[0].status == HANDSHAKE_FAILED) + (r[1].status == HANDSHAKE_FAILED), 1);
