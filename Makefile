@@ -115,7 +115,7 @@ check: lint ## everything: lint, then unit, golden and lab tests in release and 
 test: unit golden lab ## unit, golden and lab tests in one variant
 
 unit: $(BUILD)/tests/unit/unit ## unit tests
-	$< --quiet=false -j$(shell nproc 2>/dev/null || echo 2)
+	$< -j$(shell nproc 2>/dev/null || echo 2)
 
 $(BUILD)/tests/unit/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/libjmesh.a
 	$(call say,LINK)

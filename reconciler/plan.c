@@ -66,7 +66,7 @@ static const char *why_it_goes(const struct change *c, const struct mesh *mesh,
 		owner->jail, owner->peer);
 }
 
-/* Whether the node whose overlay changes begin at first is started by one of them. */
+/* Whether the node whose overlay changes begin at first is started, or started anew, by one of them. */
 static bool starts(const struct plan *p, size_t first)
 {
 	const char *scope = p->v[first].scope;
@@ -76,7 +76,7 @@ static bool starts(const struct plan *p, size_t first)
 
 		if (c->kind != KIND_OVERLAY || strcmp(c->scope, scope) != 0)
 			break;
-		if (c->action == ACTION_ADD && strcmp(c->key, "node") == 0)
+		if (c->action != ACTION_REMOVE && strcmp(c->key, "node") == 0)
 			return true;
 	}
 	return false;
@@ -104,7 +104,8 @@ void plan_explain(struct plan *p, const struct mesh *mesh, const struct lock *lo
 		/* A node that starts reads all of that from its file. */
 		if (c->kind == KIND_OVERLAY && starting && is_live(c->key))
 			continue;
-		if (c->kind == KIND_OVERLAY && c->why == NULL && yggdrasil_restarts(c->key))
+		if (c->kind == KIND_OVERLAY && c->why == NULL &&
+			yggdrasil_change_restarts(c->key, c->before, c->after))
 			c->why = "restarts the node";
 		if (c->action == ACTION_REMOVE && c->why == NULL &&
 			(c->kind == KIND_FIREWALL || c->kind == KIND_DNS))

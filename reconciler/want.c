@@ -128,8 +128,9 @@ static void want_overlay(
 		items_add(out, KIND_OVERLAY, node->name, arena_printf(a, "live listen %s", socket),
 			"listening", NULL, line);
 	for (size_t i = 0; i < n_peers; i++)
-		items_add(out, KIND_OVERLAY, node->name, arena_printf(a, "peer %s", peers[i]),
-			"configured", NULL, line);
+		items_add(out, KIND_OVERLAY, node->name,
+			arena_printf(a, "peer %s", yggdrasil_peer_key(peers[i], a)), "configured",
+			NULL, line);
 }
 
 static void want_firewall(const struct mesh *mesh, const struct grants *grants,

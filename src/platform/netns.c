@@ -1,6 +1,9 @@
 #include "platform/netns.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +24,32 @@ static int netns_jails(void *self, struct arena *a, struct strs *out, struct err
 {
 	(void)self;
 	return netns_list(a, out, e);
+}
+
+/* The folders of STATE_DIR/nodes. */
+static int netns_nodes(void *self, struct arena *a, struct strs *out, struct err *e)
+{
+	const struct netns *n = self;
+	const char *path = arena_printf(a, "%s/nodes", n->state_dir);
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return errno == ENOENT ? 0 : err_sys(e, "open %s", path);
+	errno = 0;
+	while ((entry = readdir(dir)) != NULL) {
+		if (name_is_label(entry->d_name) && strcmp(entry->d_name, HOST_NODE) != 0)
+			strs_push(a, out, arena_dup(a, entry->d_name));
+		errno = 0;
+	}
+	if (errno != 0) {
+		err_sys(e, "read %s", path);
+		closedir(dir);
+		return -1;
+	}
+	closedir(dir);
+	strs_sort(out);
+	return 0;
 }
 
 /*
@@ -158,6 +187,7 @@ static void netns_close(void *self)
 static const struct port_ops netns_ops = {
 	.name = "netns",
 	.jails = netns_jails,
+	.nodes = netns_nodes,
 	.run = netns_run,
 	.read = netns_read,
 	.replace = netns_replace,
