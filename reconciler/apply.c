@@ -235,7 +235,7 @@ static void verify(const struct view *v, struct report *out)
 	}
 }
 
-static int apply_locked(struct run *r, bool pair, struct report *out, struct err *e)
+static int apply_locked(struct run *r, enum run_pair pair, struct report *out, struct err *e)
 {
 	struct run_paired paired = { 0 };
 	struct view v;
@@ -243,7 +243,7 @@ static int apply_locked(struct run *r, bool pair, struct report *out, struct err
 
 	if (run_look(r, &v, e) < 0)
 		return -1;
-	pairing = pair && v.n_needs > 0;
+	pairing = pair != RUN_PAIR_NOT && v.n_needs > 0;
 	execute(r, &v, pairing ? PHASE_OVERLAY : PHASE_NAMES, out);
 	/* First every peer is asked once, so that whoever is known is let in before any waiting. */
 	for (bool wait = false; pairing && !out->interrupted; wait = true) {
@@ -251,7 +251,8 @@ static int apply_locked(struct run *r, bool pair, struct report *out, struct err
 			return -1;
 		execute(r, &v, PHASE_NAMES, out);
 		drop_failed_needs(&v, out);
-		pairing = v.n_needs > 0 && paired.n_waiting > 0 && !(wait && paired.paired == 0);
+		pairing = pair == RUN_PAIR_WAIT && v.n_needs > 0 && paired.n_waiting > 0 &&
+			!(wait && paired.paired == 0);
 	}
 	if (out->changed && !out->interrupted && run_look(r, &v, e) < 0)
 		return -1;
@@ -261,7 +262,7 @@ static int apply_locked(struct run *r, bool pair, struct report *out, struct err
 	return 0;
 }
 
-int run_apply(struct run *r, bool pair, struct report *out, struct err *e)
+int run_apply(struct run *r, enum run_pair pair, struct report *out, struct err *e)
 {
 	int rc;
 

@@ -90,8 +90,11 @@ struct report {
 	bool interrupted;
 };
 
-/* Converges. pair: whether handshakes may run. -1: it stopped as a whole; the report says how far it came. */
-int run_apply(struct run *r, bool pair, struct report *out, struct err *e);
+/* Whether handshakes run, and whether those that wait for the other side are waited for. */
+enum run_pair { RUN_PAIR_NOT, RUN_PAIR_ONCE, RUN_PAIR_WAIT };
+
+/* Converges. -1: it stopped as a whole; the report says how far it came. */
+int run_apply(struct run *r, enum run_pair pair, struct report *out, struct err *e);
 
 /*
  * Takes back what the file granted: addresses and their flows, names, then the nodes and their rules.

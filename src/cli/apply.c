@@ -74,11 +74,13 @@ int cmd_apply(const struct options *o, struct arena *a)
 	struct host h;
 	struct report report = { 0 };
 	struct err e = ERR_INIT;
+	enum run_pair pair;
 	int status = EXIT_ERROR, rc;
 
 	if (host_open(&h, o, a) < 0)
 		goto out;
-	rc = run_apply(&h.run, o->pair, &report, &e);
+	pair = !o->pair ? RUN_PAIR_NOT : o->wait == 0 ? RUN_PAIR_ONCE : RUN_PAIR_WAIT;
+	rc = run_apply(&h.run, pair, &report, &e);
 	if (rc == 0)
 		rc = prune(&h, a, &e);
 	status = conclude(&h, o, &report, rc, &e, a);

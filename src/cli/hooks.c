@@ -105,6 +105,9 @@ static void on_code(void *ctx, const char *peer, const char *code, bool resumed)
 {
 	struct host *h = ctx;
 
+	if (strs_has(&h->shown, code))
+		return;
+	strs_push(h->run.a, &h->shown, arena_dup(h->run.a, code));
 	clear_line(h);
 	fprintf(stderr, "%s: the pairing code is %s%s\n", peer, code,
 		resumed ? " (still waiting from an earlier run)" : "");

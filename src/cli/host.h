@@ -20,7 +20,8 @@ struct host {
 	struct run run;
 	struct run_hooks hooks;
 	struct statelock statelock;
-	int64_t deadline; /* when waiting for pairings ends; 0 until it has begun */
+	struct strs shown; /* codes that this run has shown */
+	int64_t deadline;  /* when waiting for pairings ends; 0 until it has begun */
 };
 
 /* Reads and checks the mesh file and opens what it needs; changes nothing. It has said what is wrong. */
