@@ -62,7 +62,8 @@ int spawn_exec(const char *const *argv, struct err *e)
 
 	execvp(words[0], words);
 	for (size_t i = 0; i < sizeof(sbin) / sizeof(sbin[0]); i++) {
-		if (errno != ENOENT || strchr(words[0], '/') != NULL)
+		/* EACCES: a folder of PATH that this user may not look into. */
+		if ((errno != ENOENT && errno != EACCES) || strchr(words[0], '/') != NULL)
 			break;
 		if (snprintf(path, sizeof(path), "%s/%s", sbin[i], words[0]) < (int)sizeof(path))
 			execv(path, words);
