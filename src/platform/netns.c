@@ -34,6 +34,7 @@ static int netns_nodes(void *self, struct arena *a, struct strs *out, struct err
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 
+	*out = (struct strs){ 0 };
 	if (dir == NULL)
 		return errno == ENOENT ? 0 : err_sys(e, "open %s", path);
 	errno = 0;

@@ -58,6 +58,7 @@ static int files_of(
 int netns_node_state(const char *state_dir, const char *node, struct arena *a,
 	struct node_state *out, struct err *e)
 {
+	struct err gone = ERR_INIT;
 	struct files f;
 	int space, rc = 0;
 	pid_t pid;
@@ -65,11 +66,9 @@ int netns_node_state(const char *state_dir, const char *node, struct arena *a,
 	*out = (struct node_state){ 0 };
 	if (files_of(state_dir, node, a, &f, e) < 0)
 		return -1;
-	space = netns_space(port_place(node), e);
-	if (space < 0)
-		return -1;
+	space = netns_space(port_place(node), &gone);
 	pid = process_find(f.pid, f.paths.conf, space, a);
-	if (pid != 0 && process_is_in(pid, space)) {
+	if (pid != 0 && (space < 0 || process_is_in(pid, space))) {
 		out->running = true;
 		out->pid = pid;
 		rc = process_listening(pid, a, &out->listening, e);
@@ -79,7 +78,8 @@ int netns_node_state(const char *state_dir, const char *node, struct arena *a,
 			rc = 0;
 		}
 	}
-	close(space);
+	if (space >= 0)
+		close(space);
 	return rc;
 }
 

@@ -11,7 +11,10 @@
 void netns_node_paths(
 	const char *state_dir, const char *node, struct arena *a, struct node_paths *out);
 
-/* A node that runs elsewhere than in the namespace that has the jail's name now does not count. */
+/*
+ * A node that runs elsewhere than in the namespace that has the jail's name now does not count. Where
+ * no namespace has that name any more it does: it lives on in one without a name, and must be stopped.
+ */
 int netns_node_state(const char *state_dir, const char *node, struct arena *a,
 	struct node_state *out, struct err *e);
 

@@ -170,15 +170,20 @@ static const char *space_of(const char *pid)
 	return link;
 }
 
-static const char *jails(void)
+static const char *names_of(int (*list)(void *, struct arena *, struct strs *, struct err *))
 {
 	struct strs names;
 	struct text t = text_new(arena);
 
-	CHECK(port.ops->jails(port.self, arena, &names, &e) == 0);
+	CHECK(list(port.self, arena, &names, &e) == 0);
 	for (size_t i = 0; i < names.n; i++)
 		text_addf(&t, "%s ", names.v[i]);
 	return t.s;
+}
+
+static const char *jails(void)
+{
+	return names_of(port.ops->jails);
 }
 
 SANDBOX(jails_are_the_named_namespaces)
@@ -338,6 +343,16 @@ SANDBOX(a_node_starts_answers_and_stops)
 	stop("web");
 }
 
+SANDBOX(nodes_are_those_with_files_also_without_a_jail)
+{
+	CHECK_TEXT(names_of(port.ops->nodes), "");
+	configure("web", LISTENING);
+	configure("gone", LISTENING);
+	configure(HOST_NODE, LISTENING);
+	CHECK(sh("mkdir %s/nodes/a.b", STATE) == 0);
+	CHECK_TEXT(names_of(port.ops->nodes), "gone web ");
+}
+
 SANDBOX(the_hosts_node_runs_on_the_host)
 {
 	configure(HOST_NODE, LISTENING);
@@ -427,16 +442,17 @@ SANDBOX(a_node_that_stayed_in_an_old_namespace_does_not_count)
 	start("web");
 	CHECK(state("web").running && state("web").pid != pid);
 	CHECK(alive("yggdrasil") == 1);
-	/* And one whose jail is gone can still be stopped. */
+	/* One whose jail is gone does count, for it must be stopped. */
 	CHECK(sh("ip netns del web") == 0);
+	CHECK(state("web").running);
 	stop("web");
+	CHECK(!state("web").running);
 	CHECK(alive("yggdrasil") == 0);
 }
 
 SANDBOX(why_a_node_does_not_start_is_told)
 {
 	struct node_paths p = configure("web", LISTENING);
-	struct node_state s;
 
 	write_text(p.conf, "{ \"PrivateKeyPath\": \"/nowhere\" }\n");
 	CHECK(port.ops->node_start(port.self, "web", &e) == -1);
@@ -449,7 +465,7 @@ SANDBOX(why_a_node_does_not_start_is_told)
 	configure("gone", LISTENING);
 	CHECK(port.ops->node_start(port.self, "gone", &e) == -1);
 	CHECK_TEXT(e.text, "start the node of gone: no network namespace 'gone' (in /run/netns)");
-	CHECK(port.ops->node_state(port.self, "gone", arena, &s, &e) == -1);
+	CHECK(!state("gone").running);
 	if (!can_tun())
 		return;
 	/* The interface's name is taken: the admin socket has answered by then. */
