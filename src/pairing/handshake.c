@@ -121,6 +121,7 @@ static int prepare_join(struct run *r, struct job *job, struct err *e)
 
 	randombytes_buf(key, sizeof(key));
 	rec.key = sodium_bin2hex(hex, 2 * KEY_BYTES + 1, key, sizeof(key));
+	sodium_memzero(key, sizeof(key));
 	rec.sent = roster_format(r->c->ours, r->arena);
 	if (book_record(r->c, job->want, &rec, r->arena, &page, e) < 0)
 		return -1;

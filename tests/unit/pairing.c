@@ -728,6 +728,42 @@ Test(pairing, killed_before_or_after_the_relay_acted_loses_nothing)
 	}
 }
 
+static pid_t spawn_waiting(struct side *s)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct handshake_want want = { "office", HANDSHAKE_CREATE, NULL };
+		struct handshake_result r;
+		struct err e = ERR_INIT;
+
+		_exit(handshake_run(&s->c, &want, 1, 20, a, &r, &e) < 0 ||
+			r.status != HANDSHAKE_PAIRED);
+	}
+	return pid;
+}
+
+/* At a plain relay the second of them finds the code used, and the roster in the lock. */
+Test(pairing, two_runs_that_poll_one_code_are_both_paired)
+{
+	int status[2];
+	pid_t pids[2];
+
+	relay.plain = true;
+	create(0);
+	pids[0] = spawn_waiting(&laptop);
+	pids[1] = spawn_waiting(&laptop);
+	usleep(300000);
+	cr_assert_eq(join("1-zephyr").status, HANDSHAKE_PAIRED);
+	for (int i = 0; i < 2; i++) {
+		waitpid(pids[i], &status[i], 0);
+		cr_expect(WIFEXITED(status[i]) && WEXITSTATUS(status[i]) == 0, "run %d", i);
+	}
+	cr_assert_eq(relay.posts, 1);
+	has_roster(&laptop, "office", THEIRS);
+	cr_assert_eq(pendings(&laptop), 0);
+}
+
 static void kill_at_random(struct side *s, enum handshake_role role, const char *code)
 {
 	pid_t pid = spawn(s, role, code, 0);
