@@ -156,7 +156,7 @@ static void check_dns(struct checker *c, const struct raw_dns *raw)
 
 static void check_jail_name(struct checker *c, const char *name, size_t i)
 {
-	size_t *first;
+	uint32_t *first;
 
 	c->mesh->jails[i].name = name = checker_fold(c, name);
 	if (strcmp(name, HOST_NODE) == 0)
@@ -164,29 +164,29 @@ static void check_jail_name(struct checker *c, const char *name, size_t i)
 			"give the jail another name", "'%s' is the name of the instance's own node",
 			name);
 	first = seen_at(&c->seen, SEEN_JAIL, name, strlen(name));
-	if (*first != (size_t)SEEN_FIRST) {
-		int line = checker_line(c, checker_path(c, "jails[%zu].name", *first));
+	if (*first != SEEN_FIRST) {
+		int line = checker_line(c, checker_path(c, "jails[%u].name", *first));
 
 		checker_wrong(c, checker_path(c, "jails[%zu].name", i), NULL,
 			"duplicate jail '%s', first on line %d", name, line);
 		return;
 	}
-	*first = i;
+	*first = (uint32_t)i;
 }
 
 static void check_jail_address(struct checker *c, const char *address, size_t i)
 {
-	size_t *first = seen_at(&c->seen, SEEN_IPV4, address, strlen(address));
+	uint32_t *first = seen_at(&c->seen, SEEN_IPV4, address, strlen(address));
 
 	c->mesh->jails[i].address = address;
-	if (*first != (size_t)SEEN_FIRST) {
-		int line = checker_line(c, checker_path(c, "jails[%zu].address", *first));
+	if (*first != SEEN_FIRST) {
+		int line = checker_line(c, checker_path(c, "jails[%u].address", *first));
 
 		checker_wrong(c, checker_path(c, "jails[%zu].address", i), NULL,
 			"duplicate address %s, first on line %d", address, line);
 		return;
 	}
-	*first = i;
+	*first = (uint32_t)i;
 }
 
 static void check_jails(struct checker *c, const struct raw_mesh *raw)
@@ -247,6 +247,16 @@ static bool value_version(const char *s, struct fault *f)
 	return strcmp(s, "1") == 0;
 }
 
+/* How many names and addresses there may be: of small rosters the names are not in the table. */
+static size_t count_names(const struct raw_mesh *raw)
+{
+	size_t n = raw->n_peers + 2 * (size_t)raw->n_jails;
+
+	for (unsigned i = 0; i < raw->n_peers; i++)
+		n += raw->peers[i].n_jails;
+	return n;
+}
+
 bool check_mesh(const struct raw_mesh *raw, const struct node *tree, struct arena *a,
 	struct mesh *out, struct problems *problems)
 {
@@ -257,7 +267,7 @@ bool check_mesh(const struct raw_mesh *raw, const struct node *tree, struct aren
 	c->tree = tree;
 	c->mesh = out;
 	c->problems = problems;
-	c->seen = seen_new(a, raw->n_peers * 8 + raw->n_jails);
+	c->seen = seen_new(a, count_names(raw));
 	checker_holds(c, raw->version, value_version, "version");
 	if (checker_holds(c, raw->name, value_label, "name"))
 		out->name = checker_fold(c, raw->name);

@@ -20,21 +20,21 @@ static const char *const pair_words[] = {
 
 static void check_name(struct checker *c, const char *name, size_t i)
 {
-	size_t *first;
+	uint32_t *first;
 
 	c->mesh->peers[i].name = name = checker_fold(c, name);
 	if (strcmp(name, "local") == 0)
 		checker_wrong(c, checker_path(c, "peers[%zu].name", i), "choose another name",
 			"'local' is no name for a peer: it stands for this instance's own jails");
 	first = seen_at(&c->seen, SEEN_PEER, name, strlen(name));
-	if (*first != (size_t)SEEN_FIRST) {
-		int line = checker_line(c, checker_path(c, "peers[%zu].name", *first));
+	if (*first != SEEN_FIRST) {
+		int line = checker_line(c, checker_path(c, "peers[%u].name", *first));
 
 		checker_wrong(c, checker_path(c, "peers[%zu].name", i), NULL,
 			"duplicate peer '%s', first on line %d", name, line);
 		return;
 	}
-	*first = i;
+	*first = (uint32_t)i;
 }
 
 static void check_pair(struct checker *c, const struct raw_peer *raw, size_t i)
@@ -59,6 +59,7 @@ static void check_pair(struct checker *c, const struct raw_peer *raw, size_t i)
 	if (c->tree != NULL &&
 		(tree_has(c->tree, checker_path(c, "peers[%zu].pair", i)) ||
 			tree_has(c->tree, checker_path(c, "peers[%zu].jails", i)) ||
+			tree_has(c->tree, checker_path(c, "peers[%zu].<<", i)) ||
 			!tree_has(c->tree, checker_path(c, "peers[%zu].name", i))))
 		return;
 	checker_wrong(c, checker_path(c, "peers[%zu]", i),
@@ -101,36 +102,55 @@ static void check_codes(struct checker *c, const struct raw_peer *raw, size_t i)
 	}
 }
 
-static void check_jail_name(struct checker *c, const char *name, size_t i, size_t j)
+/* The jail of that name before number j, or j: small rosters are quicker searched than hashed. */
+static size_t find_name(struct checker *c, const char *name, size_t i, size_t j)
 {
-	size_t *first;
+	enum { SMALL = 16 };
+	const struct roster *roster = &c->mesh->peers[i].roster;
+	uint32_t *first;
 
-	c->mesh->peers[i].roster.jails[j].name = name = checker_fold(c, name);
-	first = seen_at(&c->seen, SEEN_ROSTER + i, name, strlen(name));
-	if (*first != (size_t)SEEN_FIRST) {
-		int line =
-			checker_line(c, checker_path(c, "peers[%zu].jails[%zu].name", i, *first));
-
-		checker_wrong(c, checker_path(c, "peers[%zu].jails[%zu].name", i, j), NULL,
-			"duplicate jail '%s' of this peer, first on line %d", name, line);
-		return;
+	if (roster->n <= SMALL) {
+		for (size_t k = 0; k < j; k++)
+			if (roster->jails[k].name != NULL &&
+				strcmp(roster->jails[k].name, name) == 0)
+				return k;
+		return j;
 	}
-	*first = j;
+	first = seen_at(&c->seen, (uint32_t)(SEEN_ROSTER + i), name, strlen(name));
+	if (*first == SEEN_FIRST)
+		*first = (uint32_t)j;
+	return *first;
 }
 
-static void check_jail_address(struct checker *c, const char *text, size_t i, size_t j)
+static void check_jail_name(struct checker *c, const char *name, size_t i, size_t j)
+{
+	size_t first;
+	int line;
+
+	name = checker_fold(c, name);
+	first = find_name(c, name, i, j);
+	c->mesh->peers[i].roster.jails[j].name = name;
+	if (first == j)
+		return;
+	line = checker_line(c, checker_path(c, "peers[%zu].jails[%zu].name", i, first));
+	checker_wrong(c, checker_path(c, "peers[%zu].jails[%zu].name", i, j), NULL,
+		"duplicate jail '%s' of this peer, first on line %d", name, line);
+}
+
+static bool check_jail_address(struct checker *c, const char *text, size_t i, size_t j)
 {
 	struct roster_jail *jail = &c->mesh->peers[i].roster.jails[j];
 	struct err e;
-	size_t *first;
+	uint32_t *first;
 
-	if (addr_parse(text, NOWHERE, &jail->addr, &e) < 0) {
-		checker_wrong(c, checker_path(c, "peers[%zu].jails[%zu].address", i, j), NULL, "%s",
-			e.text);
-		return;
+	if (text == NULL || addr_parse(text, NOWHERE, &jail->addr, &e) < 0 ||
+		!addr_is_node(&jail->addr)) {
+		checker_holds(c, text, value_node,
+			checker_path(c, "peers[%zu].jails[%zu].address", i, j));
+		return false;
 	}
 	first = seen_at(&c->seen, SEEN_NODE, jail->addr.b, sizeof(jail->addr.b));
-	if (*first != (size_t)SEEN_FIRST) {
+	if (*first != SEEN_FIRST) {
 		size_t p = *first / STRIDE, k = *first % STRIDE;
 		const char *peer = c->mesh->peers[p].name;
 		const char *name = c->mesh->peers[p].roster.jails[k].name;
@@ -140,9 +160,10 @@ static void check_jail_address(struct checker *c, const char *text, size_t i, si
 			"every jail has an address of its own",
 			"duplicate address %s, first of '%s/%s' on line %d", text,
 			peer == NULL ? "?" : peer, name == NULL ? "?" : name, line);
-		return;
+		return true;
 	}
-	*first = i * STRIDE + j;
+	*first = (uint32_t)(i * STRIDE + j);
+	return true;
 }
 
 /* Both are good by themselves; the address follows from the key. */
@@ -178,10 +199,7 @@ static void check_roster(struct checker *c, const struct raw_peer *raw, size_t i
 		if (checker_holds(c, jail->name, value_label,
 			    checker_path(c, "peers[%zu].jails[%zu].name", i, j)))
 			check_jail_name(c, jail->name, i, j);
-		has_address = checker_holds(c, jail->address, value_node,
-			checker_path(c, "peers[%zu].jails[%zu].address", i, j));
-		if (has_address)
-			check_jail_address(c, jail->address, i, j);
+		has_address = check_jail_address(c, jail->address, i, j);
 		if (checker_holds(c, jail->public_key, value_key,
 			    checker_path(c, "peers[%zu].jails[%zu].public_key", i, j)))
 			check_key(c, jail->public_key, i, j, has_address);

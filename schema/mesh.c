@@ -1,5 +1,6 @@
 #include "schema/mesh.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "schema/check.h"
@@ -15,7 +16,7 @@
  */
 static void *arena_realloc(void *ctx, void *ptr, size_t size)
 {
-	enum { HEAD = 16 };
+	enum { HEAD = sizeof(size_t) }; /* and the alignment of all that libcyaml allocates */
 	unsigned char *block;
 	size_t had = 0, cap;
 
@@ -50,33 +51,46 @@ static const struct raw_mesh *load(const char *text, size_t len, struct arena *a
 	return rc == CYAML_OK ? raw : NULL;
 }
 
+static bool is_ascii(const char *text, size_t len)
+{
+	uint64_t any = 0;
+
+	for (; len >= sizeof(any); text += sizeof(any), len -= sizeof(any)) {
+		uint64_t word;
+
+		memcpy(&word, text, sizeof(word));
+		any |= word;
+	}
+	for (; len > 0; text++, len--)
+		any |= (unsigned char)*text;
+	return (any & 0x8080808080808080U) == 0;
+}
+
 /*
  * Whether libcyaml alone sees all of the text: one document, a block mapping that begins in column 1,
  * ASCII, no anchors, aliases, tags or escapes (of which only the tree knows what they stand for).
  */
 static bool is_ordinary(const char *text, size_t len)
 {
+	static const char odd[] = "&*!\\\r";
+	const char *end = text + len, *next;
 	bool begun = false;
-	size_t next;
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if ((c < 0x20 && c != '\n') || c >= 0x7f || c == '&' || c == '*' || c == '!' ||
-			c == '\\')
+	for (size_t i = 0; i < strlen(odd); i++)
+		if (memchr(text, odd[i], len) != NULL)
 			return false;
-	}
-	for (; len > 0; text += next, len -= next) {
-		size_t n = line_len(text, len, &next), blank = 0;
+	if (!is_ascii(text, len))
+		return false;
+	for (const char *p = text; p < end; p = next) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
 
-		if (n >= 1 && (text[0] == '-' || text[0] == '.' || text[0] == '%'))
-			if (text[0] == '%' || (n >= 3 && text[1] == text[0] && text[2] == text[0]))
-				return false;
-		while (blank < n && text[blank] == ' ')
-			blank++;
-		if (begun || blank == n || text[blank] == '#')
+		next = nl == NULL ? end : nl + 1;
+		/* "---", "..." and "%YAML 1.2"; in column 1 nothing else begins so here. */
+		if (*p == '-' || *p == '.' || *p == '%')
+			return false;
+		if (begun || *p == '#' || *p == '\n')
 			continue;
-		if (text[0] < 'a' || text[0] > 'z')
+		if (*p < 'a' || *p > 'z')
 			return false;
 		begun = true;
 	}

@@ -6,14 +6,14 @@ struct seen seen_new(struct arena *a, size_t expected)
 {
 	struct seen s = { .arena = a, .size = 64 };
 
-	while (s.size < expected * 2)
+	while (s.size * 3 <= expected * 4)
 		s.size *= 2;
 	s.slots = arena_alloc(a, s.size, sizeof(*s.slots));
 	return s;
 }
 
 /* FNV-1a (draft-eastlake-fnv), with the scope hashed in front. */
-static uint64_t hash(uint64_t scope, const unsigned char *key, size_t len)
+static uint64_t hash(uint32_t scope, const unsigned char *key, size_t len)
 {
 	uint64_t h = (0xcbf29ce484222325U ^ scope) * 0x100000001b3U;
 
@@ -22,7 +22,7 @@ static uint64_t hash(uint64_t scope, const unsigned char *key, size_t len)
 	return h ^ h >> 32;
 }
 
-static struct seen_slot *find(struct seen *s, uint64_t scope, const void *key, size_t len)
+static struct seen_slot *find(struct seen *s, uint32_t scope, const void *key, size_t len)
 {
 	size_t i = hash(scope, key, len) & (s->size - 1);
 
@@ -38,7 +38,7 @@ static struct seen_slot *find(struct seen *s, uint64_t scope, const void *key, s
 
 static void grow(struct seen *s)
 {
-	struct seen bigger = seen_new(s->arena, s->size);
+	struct seen bigger = seen_new(s->arena, s->size * 3 / 2);
 
 	for (size_t i = 0; i < s->size; i++) {
 		const struct seen_slot *old = &s->slots[i];
@@ -50,7 +50,7 @@ static void grow(struct seen *s)
 	*s = bigger;
 }
 
-size_t *seen_at(struct seen *s, uint64_t scope, const void *key, size_t len)
+uint32_t *seen_at(struct seen *s, uint32_t scope, const void *key, size_t len)
 {
 	struct seen_slot *slot;
 
@@ -58,7 +58,7 @@ size_t *seen_at(struct seen *s, uint64_t scope, const void *key, size_t len)
 		grow(s);
 	slot = find(s, scope, key, len);
 	if (slot->key == NULL) {
-		*slot = (struct seen_slot){ key, len, (size_t)SEEN_FIRST, scope };
+		*slot = (struct seen_slot){ key, (uint32_t)len, SEEN_FIRST, scope };
 		s->n++;
 	}
 	return &slot->value;

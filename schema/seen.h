@@ -9,8 +9,7 @@
 
 struct seen_slot {
 	const void *key; /* not copied; NULL: free */
-	size_t len, value;
-	uint64_t scope;
+	uint32_t len, value, scope;
 };
 
 struct seen {
@@ -19,12 +18,12 @@ struct seen {
 	size_t n, size;
 };
 
-enum { SEEN_FIRST = -1 };
+#define SEEN_FIRST UINT32_MAX
 
-/* A table that holds about that many without growing. */
+/* A table that holds that many without growing. */
 struct seen seen_new(struct arena *a, size_t expected);
 
-/* The number stored for the key; (size_t)SEEN_FIRST where the key is new. Valid until the next call. */
-size_t *seen_at(struct seen *s, uint64_t scope, const void *key, size_t len);
+/* The number stored for the key; SEEN_FIRST where the key is new. Valid until the next call. */
+uint32_t *seen_at(struct seen *s, uint32_t scope, const void *key, size_t len);
 
 #endif

@@ -17,7 +17,7 @@ struct shape {
 /* Where a value stands and how it is called in a sentence. */
 struct spot {
 	const char *key; /* the key it belongs to, or of the list that it is an entry of */
-	bool is_entry;
+	bool is_entry, is_required;
 	struct loc at;     /* of the value */
 	struct loc key_at; /* of its key, or of the entry */
 };
@@ -85,8 +85,9 @@ static void wrong_kind(const struct shape *s, const struct node *node, const cha
 
 	if (is_null(node) && spot->key != NULL)
 		problem_add(s->problems, s->arena, spot->is_entry ? spot->at : spot->key_at,
-			spot->is_entry ? "leave the '-' out, or give it a value"
-				       : "leave the key out, or give it a value",
+			spot->is_entry              ? "leave the '-' out, or give it a value"
+				: spot->is_required ? "give it a value"
+						    : "leave the key out, or give it a value",
 			"%s is empty", called(s, spot));
 	else
 		problem_add(s->problems, s->arena, at, hint, "%s must be %s, not %s",
@@ -222,7 +223,7 @@ static bool check_list(struct shape *s, const struct cyaml_schema_value *want,
 	text_add(&s->out, "[");
 	for (size_t i = 0; i < node->n; i++) {
 		const struct entry *e = &node->entries[i];
-		struct spot inner = { spot->key, true, e->at, e->at };
+		struct spot inner = { spot->key, true, false, e->at, e->at };
 		size_t mark;
 
 		if (i != 0)
@@ -306,7 +307,8 @@ static const struct cyaml_schema_field *check_key(struct shape *s,
 static const char *write_field(struct shape *s, const struct cyaml_schema_field *field,
 	const struct entry *e, const char *comma)
 {
-	struct spot spot = { field->key, false, NOWHERE, NOWHERE };
+	bool is_required = (field->value.flags & CYAML_FLAG_OPTIONAL) == 0;
+	struct spot spot = { field->key, false, is_required, NOWHERE, NOWHERE };
 	size_t mark = s->out.len;
 
 	text_addf(&s->out, "%s\"%s\": ", comma, field->key);
@@ -317,7 +319,7 @@ static const char *write_field(struct shape *s, const struct cyaml_schema_field 
 			return ",\n";
 	}
 	s->out.len = mark;
-	if ((field->value.flags & CYAML_FLAG_OPTIONAL) != 0)
+	if (!is_required)
 		return comma;
 	text_addf(&s->out, "%s\"%s\": \"\"", comma, field->key);
 	return ",\n";
@@ -344,7 +346,9 @@ static bool check_map(struct shape *s, const struct cyaml_schema_value *want,
 	if (node->kind != NODE_MAP) {
 		wrong_kind(s, node, "a mapping",
 			spot->is_entry ? list_hint(s, want, node)
-				       : "write its keys below it, indented, as 'key: value'",
+				: spot->key == NULL
+				? "it begins with 'version: 1' and 'name: ...'"
+				: "write its keys below it, indented, as 'key: value'",
 			spot);
 		return false;
 	}
@@ -388,7 +392,7 @@ const char *shape_check(const struct node *root, const struct cyaml_schema_value
 	struct arena *a, struct problems *problems)
 {
 	struct shape s = { a, problems, text_new(a), table };
-	struct spot top = { NULL, false, root->at, root->at };
+	struct spot top = { NULL, false, true, root->at, root->at };
 
 	if (!check_value(&s, table, root, &top))
 		return NULL;

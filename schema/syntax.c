@@ -38,27 +38,42 @@ static void unreadable(const yaml_parser_t *parser, const char *text, size_t len
 }
 
 /* What the most frequent complaints of libyaml 0.2.5 (scanner.c, parser.c) come from. */
-static const struct {
+static const struct cause {
 	const char *problem, *hint;
+	const char *opened; /* said instead, at the place where it was opened */
 } causes[] = {
 	{ "mapping values are not allowed in this context",
-		"a value with ': ' in it needs quotes, and a nested key a line of its own" },
-	{ "did not find expected key", "keys of one mapping must begin in the same column" },
+		"a value with ': ' in it needs quotes, and a nested key a line of its own", NULL },
+	{ "did not find expected key", "keys of one mapping must begin in the same column", NULL },
 	{ "did not find expected '-' indicator",
-		"entries of one list must begin in the same column" },
-	{ "could not find expected ':'", "write 'key: value', with a space after the colon" },
-	{ "found unexpected end of stream", "a quote or bracket is not closed" },
-	{ "did not find expected ',' or ']'", "a '[' must be closed by a ']'" },
-	{ "did not find expected ',' or '}'", "a '{' must be closed by a '}'" },
-	{ "did not find expected <document start>", "all keys of the file begin in column 1" },
+		"entries of one list must begin in the same column", NULL },
+	{ "could not find expected ':'", "write 'key: value', with a space after the colon", NULL },
+	{ "did not find expected <document start>", "all keys of the file begin in column 1",
+		NULL },
+	{ "found unexpected end of stream", NULL, "this quote is never closed" },
+	{ "did not find expected ',' or ']'", NULL, "this '[' is not closed, or a ',' is missing" },
+	{ "did not find expected ',' or '}'", NULL, "this '{' is not closed, or a ',' is missing" },
 };
+
+static const struct cause *find_cause(const char *problem)
+{
+	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++)
+		if (strcmp(problem, causes[i].problem) == 0)
+			return &causes[i];
+	return NULL;
+}
+
+static struct loc place(yaml_mark_t mark)
+{
+	return (struct loc){ (int)mark.line + 1, (int)mark.column + 1 };
+}
 
 void syntax_problem(const yaml_parser_t *parser, const char *text, size_t len, struct arena *a,
 	struct problems *problems)
 {
-	struct loc at = { (int)parser->problem_mark.line + 1,
-		(int)parser->problem_mark.column + 1 };
-	const char *hint = NULL;
+	struct loc at = place(parser->problem_mark);
+	const struct cause *cause;
+	const char *hint;
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		abort();
@@ -70,10 +85,12 @@ void syntax_problem(const yaml_parser_t *parser, const char *text, size_t len, s
 		problem_add(problems, a, at, "indent with spaces", "a tab cannot indent YAML");
 		return;
 	}
-	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++)
-		if (strcmp(parser->problem, causes[i].problem) == 0)
-			hint = causes[i].hint;
-	if (parser->context != NULL && parser->context_mark.line != parser->problem_mark.line)
+	cause = find_cause(parser->problem);
+	hint = cause == NULL ? NULL : cause->hint;
+	if (cause != NULL && cause->opened != NULL && parser->context != NULL)
+		problem_add(problems, a, place(parser->context_mark), NULL, "not YAML: %s",
+			cause->opened);
+	else if (parser->context != NULL && parser->context_mark.line != parser->problem_mark.line)
 		problem_add(problems, a, at, hint, "not YAML: %s, %s that begins on line %zu",
 			parser->problem, parser->context, parser->context_mark.line + 1);
 	else if (parser->context != NULL)

@@ -72,7 +72,7 @@ static void name_anchor(struct builder *b, const yaml_char_t *anchor, struct nod
 	slot = arena_push(b->arena, &v, b->n_named, &b->cap_named, sizeof(*slot));
 	*slot = node;
 	b->named = v;
-	*seen_at(&b->anchors, 0, name, strlen(name)) = b->n_named++;
+	*seen_at(&b->anchors, 0, name, strlen(name)) = (uint32_t)b->n_named++;
 }
 
 static struct node *node_new(struct builder *b, enum node_kind kind, const yaml_event_t *ev)
@@ -88,10 +88,10 @@ static struct node *node_new(struct builder *b, enum node_kind kind, const yaml_
 static int read_alias(struct builder *b, const yaml_event_t *ev)
 {
 	const char *name = arena_dup(b->arena, (const char *)ev->data.alias.anchor);
-	size_t index = *seen_at(&b->anchors, 0, name, strlen(name));
+	uint32_t index = *seen_at(&b->anchors, 0, name, strlen(name));
 	struct loc at = place(ev->start_mark);
 
-	if (index == (size_t)SEEN_FIRST)
+	if (index == SEEN_FIRST)
 		return fail(b, at, NULL,
 			arena_printf(b->arena, "no anchor '&%s' stands before this alias",
 				problem_quote(b->arena, name)));
@@ -266,6 +266,9 @@ struct loc tree_place(const struct node *root, const char *path)
 
 		if (e == NULL)
 			return at;
+		/* What an alias repeats is wrong where it is repeated. */
+		if (e->at.line != e->value->at.line || e->at.col != e->value->at.col)
+			return e->at;
 		at = e->key != NULL && e->value->kind != NODE_TEXT ? e->key_at : e->at;
 		root = e->value;
 	}

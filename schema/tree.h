@@ -42,7 +42,8 @@ const struct node *tree_read(
 
 /*
  * The place of a path like "peers[3].jails[2].address": of the value where it is a text, of the key
- * where it is a list or a mapping. Where a part is missing, the place of the last that is there.
+ * where it is a list or a mapping, of the alias where it is repeated by one. Where a part is missing, the
+ * place of the last that is there.
  */
 struct loc tree_place(const struct node *root, const char *path);
 

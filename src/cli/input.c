@@ -187,7 +187,7 @@ void input_complain(
 			safe(a, in->name), p->at.line, p->at.col, colour ? "\033[0m" : "",
 			colour ? "\033[1;31m" : "", colour ? "\033[0m" : "", safe(a, p->text),
 			asks ? ", " : "", asks ? safe(a, p->hint) : "");
-		if (cursor_go(&c, p->at.line, &line, &len))
+		if (cursor_go(&c, p->at.line, &line, &len) && len > 0)
 			show_line(to, colour, a, line, len, p->at.col);
 		if (p->hint != NULL && !asks)
 			fprintf(to, "  hint: %s\n", safe(a, p->hint));
