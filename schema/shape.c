@@ -260,7 +260,7 @@ static void unknown_key(const struct shape *s, const struct cyaml_schema_field *
 			"merge keys ('<<') are not taken");
 		return;
 	}
-	for (; fields[n].key != NULL && n < FIELDS_MAX; n++)
+	for (; n < FIELDS_MAX && fields[n].key != NULL; n++)
 		words[n] = fields[n].key;
 	hint = problem_nearest(s->arena, e->key->text, words, n);
 	/* A key of another section that stands one level too high is a frequent slip. */
