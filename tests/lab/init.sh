@@ -1,0 +1,53 @@
+# The first process of a lab: bash init.sh SCRATCH BUILD_DIR SCRIPT. It has namespaces of its own.
+#
+# What the test needs is copied into the scratch folder, which is a tmpfs of this lab: nothing that
+# happens to the outside's folders meanwhile matters, and nothing of ours reaches them.
+set -eEu -o pipefail
+shopt -s inherit_errexit
+
+LAB=$1 build=$2 script=$3
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+umask 022
+unset XDG_RUNTIME_DIR TMPDIR NO_COLOR CDPATH BASH_ENV ENV http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
+export LC_ALL=C.UTF-8 HOME=$LAB
+
+mount -t proc proc /proc
+mount -t tmpfs -o mode=755 none "$LAB"
+mkdir "$LAB/bin" "$LAB/tests" "$LAB/real"
+cp "$(dirname "$0")"/* "$LAB/tests"
+[ ! -x "$build/jmesh" ] || cp "$build/jmesh" "$LAB/bin/jmesh"
+mount --rbind /etc "$LAB/real"
+mount -t tmpfs -o mode=755 none /run
+cd "$LAB"
+PATH=$LAB/bin:$PATH
+export LAB PATH
+
+# A chroot may lack the device; a tmpfs over /dev may have it without touching the outside.
+if [ ! -c /dev/net/tun ]; then
+	mkdir "$LAB/dev" "$LAB/dev/net"
+	for node in null zero full random urandom tty; do
+		[ ! -e "/dev/$node" ] || { : >"$LAB/dev/$node" && mount --bind "/dev/$node" "$LAB/dev/$node"; }
+	done
+	ln -s /proc/self/fd "$LAB/dev/fd"
+	mknod -m 666 "$LAB/dev/net/tun" c 10 200 2>/dev/null || {
+		echo "lab: /dev/net/tun is missing and cannot be made here; Yggdrasil needs it" >&2
+		exit 1
+	}
+	mount --rbind "$LAB/dev" /dev
+fi
+(: <>/dev/net/tun) 2>/dev/null || {
+	echo "lab: /dev/net/tun cannot be opened; is the kernel's module tun loaded?" >&2
+	exit 1
+}
+
+# Sanitized programs are slower: every deadline of lib.sh is this much longer.
+FACTOR=1
+if [ -x bin/jmesh ] && grep -qc __asan_init bin/jmesh; then
+	FACTOR=4
+fi
+export FACTOR
+
+. "$LAB/tests/lib.sh"
+lab_start
+. "$LAB/tests/$(basename "$script")"
+exit 0

@@ -1,0 +1,383 @@
+# What lab tests are written with. Sourced by init.sh in a lab's first process.
+#
+# A host is a machine of the lab: a process with its own network, mount, pid and UTS namespaces, in which
+# /run, /etc and /var/lib are its own. A jail is a named network namespace on a host. Each host has a
+# folder $LAB/HOST, which is the working directory of its commands and is seen by all.
+#
+# Nothing here sleeps blindly: wait_for polls until a deadline. Times are in seconds, and $FACTOR times as
+# long under sanitizers.
+
+RELAY=203.0.113.1
+RELAY_URL=http://$RELAY:8080
+RELAY_NODE=tcp://$RELAY:37100
+BRIDGE=10.17.89.1
+
+# --- What holds, and what is said when it does not ---------------------------------------------------
+
+# fail MESSAGE...: the test fails here, and the log says where.
+fail() {
+	trap - ERR
+	printf '\nFAILED: %s\n' "$*"
+	local i
+	for ((i = 1; i < ${#FUNCNAME[@]}; i++)); do
+		printf '    at %s:%d\n' "$(basename "${BASH_SOURCE[i]}")" "${BASH_LINENO[i - 1]}"
+	done
+	lab_evidence
+	exit 1
+}
+
+note() {
+	printf '\n== %s\n' "$*"
+}
+
+# seconds N: N, longer where the program is slower.
+seconds() {
+	echo $(($1 * FACTOR))
+}
+
+# wait_for SECONDS COMMAND...: polls until the command succeeds.
+wait_for() {
+	local limit=$1 end
+	shift
+	end=$((SECONDS + $(seconds "$limit") + 1))
+	until "$@" >"$LAB/wait.log" 2>&1; do
+		if ((SECONDS >= end)); then
+			cat "$LAB/wait.log"
+			fail "after $limit s still not: $*"
+		fi
+		sleep 0.05
+	done
+}
+
+# run COMMAND...: leaves its exit status in $STATUS, what it printed in $OUT and $ERR.
+run() {
+	STATUS=0
+	"$@" >"$LAB/out" 2>"$LAB/err" || STATUS=$?
+	OUT=$(tr -d '\0' <"$LAB/out")
+	ERR=$(tr -d '\0' <"$LAB/err")
+	printf '+ %s -> %d\n' "$*" "$STATUS"
+}
+
+# expect N COMMAND...: runs it and wants exit status N.
+expect() {
+	local wanted=$1
+	shift
+	run "$@"
+	[ "$STATUS" = "$wanted" ] || {
+		printf '%s\n' "$OUT" "$ERR"
+		fail "exit status $STATUS, not $wanted: $*"
+	}
+	case $ERR in
+	*AddressSanitizer* | *"runtime error:"* | *LeakSanitizer*) fail "sanitizer: $ERR" ;;
+	esac
+}
+
+# expect_text WHERE PATTERN: $OUT or $ERR matches the extended regular expression.
+expect_text() {
+	local text=${!1}
+	grep -Eq -- "$2" <<<"$text" || fail "$1 does not match /$2/: $text"
+}
+
+refuse_text() {
+	local text=${!1}
+	! grep -Eq -- "$2" <<<"$text" || fail "$1 matches /$2/: $text"
+}
+
+# same WHAT A B
+same() {
+	[ "$2" = "$3" ] || {
+		diff -u <(printf '%s\n' "$2") <(printf '%s\n' "$3") || true
+		fail "$1 differs"
+	}
+}
+
+# differ WHAT A B
+differ() {
+	[ "$2" != "$3" ] || fail "$1 is the same: $2"
+}
+
+# json FILTER: jq on $OUT.
+json() {
+	jq -r "$1" <<<"$OUT" || fail "not the JSON expected: $OUT"
+}
+
+# refused COMMAND...: it must not succeed.
+refused() {
+	! "$@" >"$LAB/refused.log" 2>&1 || {
+		cat "$LAB/refused.log"
+		fail "succeeded, and must not: $*"
+	}
+}
+
+# --- The lab ------------------------------------------------------------------------------------------
+
+HOSTS=()
+declare -A HOST_PID=() HOST_JAILS=()
+
+lab_start() {
+	trap 'fail "exit status $? of: $BASH_COMMAND"' ERR
+	ip link set lo up
+	# The wide area network: one Ethernet.
+	ip link add wan type bridge
+	ip link set wan up
+}
+
+# What a failed test leaves for the reader.
+lab_evidence() {
+	local name log
+	for name in "${HOSTS[@]}"; do
+		for log in "$LAB/$name"/*.log "$LAB/$name"/lib/jmesh/nodes/*/*.log; do
+			[ -s "$log" ] || continue
+			printf -- '--- %s (end)\n' "${log#"$LAB"/}"
+			tail -n 12 "$log"
+		done
+	done
+}
+
+# host NAME [ADDR]: a new machine, with ADDR/24 on the wide area network.
+host() {
+	local name=$1 addr=${2:-} dir=$LAB/$1 pid
+	mkdir "$dir" "$dir/etc" "$dir/lib" "$dir/run"
+	# shellcheck disable=SC2016
+	unshare --net --uts --mount --pid --fork --kill-child=KILL --propagation private \
+	    bash -c '
+		set -e
+		dir=$1 name=$2
+		mount -t proc proc /proc
+		mount -t tmpfs -o mode=755 none "$dir/etc"
+		mount -t tmpfs -o mode=755 none "$dir/lib"
+		mount -t tmpfs -o mode=755 none "$dir/run"
+		for file in "$LAB"/real/*; do
+			ln -s "$file" "$dir/etc"
+		done
+		rm -rf "$dir/etc/"{unbound,netns,resolv.conf,hosts,hostname,nsswitch.conf}
+		mkdir -p "$dir/etc/unbound/unbound.conf.d" "$dir/etc/netns" "$dir/run/netns" "$dir/lib/unbound"
+		printf "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n" "$name" >"$dir/etc/hosts"
+		printf "%s\n" "$name" >"$dir/etc/hostname"
+		printf "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n" >"$dir/etc/resolv.conf"
+		printf "passwd: files\ngroup: files\nhosts: files dns\n" >"$dir/etc/nsswitch.conf"
+		mount --bind "$dir/etc" /etc
+		mount --bind "$dir/lib" /var/lib
+		mount --bind "$dir/run" /run
+		hostname "$name"
+		ip link set lo up
+		trap : TERM INT HUP
+		: >"$dir/up"
+		sleep infinity &
+		while :; do wait || :; done
+	' host "$dir" "$name" >"$dir/host.log" 2>&1 &
+	disown
+	local parent=$!
+	wait_for 5 test -e "$dir/up"
+	pid=$(pgrep -P "$parent")
+	HOSTS+=("$name")
+	HOST_PID[$name]=$pid
+	[ -z "$addr" ] || link_wan "$name" "$addr"
+}
+
+# Puts the host on the wide area network.
+link_wan() {
+	local index=${#HOSTS[@]}
+	ip link add "wan$index" type veth peer name eth0 netns "${HOST_PID[$1]}"
+	ip link set "wan$index" master wan up
+	on "$1" ip addr add "$2/24" dev eth0
+	on "$1" ip link set eth0 up
+}
+
+# on HOST COMMAND...
+on() {
+	local name=$1
+	shift
+	# shellcheck disable=SC2016
+	nsenter -t "${HOST_PID[$name]}" -n -m -u -p sh -c 'cd "$0" && exec "$@"' "$LAB/$name" "$@"
+}
+
+# in_jail HOST JAIL COMMAND...
+in_jail() {
+	local name=$1 jail=$2
+	shift 2
+	on "$name" ip netns exec "$jail" "$@"
+}
+
+# jail HOST NAME ADDR: a named network namespace on the host's jail bridge.
+jail() {
+	local name=$1 jail=$2 addr=$3
+	# shellcheck disable=SC2016
+	on "$name" sh -ec '
+		jail=$1 addr=$2 bridge=$3
+		if [ ! -e /sys/class/net/bridge0 ] && ! ip link show bridge0 >/dev/null 2>&1; then
+			ip link add bridge0 type bridge
+			ip addr add "$bridge/24" dev bridge0
+			ip link set bridge0 up
+		fi
+		ip netns add "$jail"
+		ip link add "v-$jail" type veth peer name eth0 netns "$jail"
+		ip link set "v-$jail" master bridge0 up
+		ip -n "$jail" link set lo up
+		ip -n "$jail" addr add "$addr/24" dev eth0
+		ip -n "$jail" link set eth0 up
+		ip -n "$jail" route add default via "$bridge"
+		mkdir -p "/etc/netns/$jail"
+		printf "nameserver %s\noptions timeout:1 attempts:2\n" "$bridge" >"/etc/netns/$jail/resolv.conf"
+	' jail "$jail" "$addr" "$BRIDGE"
+	HOST_JAILS[$name]="${HOST_JAILS[$name]:-} $jail"
+}
+
+# nat_router NAME ADDR LAN_HOST: LAN_HOST reaches the world through a new router at ADDR, and nobody
+# reaches it.
+nat_router() {
+	local name=$1 addr=$2 inside=$3
+	host "$name" "$addr"
+	ip link add lan0 type veth peer name lan1
+	ip link set lan0 netns "${HOST_PID[$name]}"
+	ip link set lan1 name eth0 netns "${HOST_PID[$inside]}"
+	on "$name" sh -ec '
+		ip addr add 192.168.7.1/24 dev lan0
+		ip link set lan0 up
+		echo 1 >/proc/sys/net/ipv4/ip_forward
+		nft -f - <<-RULES
+			table ip nat {
+				chain post {
+					type nat hook postrouting priority srcnat;
+					oifname "eth0" masquerade
+				}
+				chain forward {
+					type filter hook forward priority filter; policy drop;
+					iifname "lan0" accept
+					ct state established,related accept
+				}
+			}
+		RULES
+	'
+	on "$inside" sh -ec '
+		ip addr add 192.168.7.10/24 dev eth0
+		ip link set eth0 up
+		ip route add default via 192.168.7.1
+	'
+}
+
+# resolver HOST: a real unbound on the host and its jail bridge, as Debian sets it up.
+resolver() {
+	local name=$1
+	cat >"$LAB/$name/etc.unbound.conf" <<-CONF
+		include-toplevel: "/etc/unbound/unbound.conf.d/*.conf"
+	CONF
+	# shellcheck disable=SC2016
+	on "$name" sh -ec '
+		mv etc.unbound.conf /etc/unbound/unbound.conf
+		cat >/etc/unbound/unbound.conf.d/remote-control.conf <<-CONF
+			remote-control:
+			  control-enable: yes
+			  control-interface: /run/unbound.ctl
+		CONF
+		cat >/etc/unbound/unbound.conf.d/server.conf <<-CONF
+			server:
+			  interface: 127.0.0.1
+			  interface: $1
+			  access-control: 10.17.89.0/24 allow
+			  username: ""
+			  chroot: ""
+			  use-syslog: no
+			  logfile: "$2"
+			  pidfile: "/run/unbound.pid"
+			  module-config: "iterator"
+			  num-threads: 1
+			  local-zone: "test." static
+			  local-data: "kept.test. IN A 192.0.2.1"
+		CONF
+	' resolver "$BRIDGE" "$LAB/$name/unbound.log"
+	resolver_start "$name"
+}
+
+resolver_start() {
+	on "$1" unbound
+	wait_for 5 on "$1" unbound-control status
+}
+
+resolver_stop() {
+	on "$1" sh -c 'kill "$(cat /run/unbound.pid)"'
+	wait_for 5 eval "! on $1 unbound-control status"
+}
+
+# relay HOST [OPTION...]: the relay with its node, in the background; its log is relay.log.
+relay() {
+	local name=$1
+	shift
+	# shellcheck disable=SC2016
+	on "$name" sh -c 'setsid jmesh relay "$@" >>relay.log 2>&1 & echo $! >relay.pid' relay \
+	    --listen "$RELAY:8080" --node "$RELAY_NODE" "$@"
+	wait_for 10 on "$name" curl -s -o /dev/null "$RELAY_URL/pair/0"
+}
+
+relay_stop() {
+	on "$1" sh -c 'kill "$(cat relay.pid)"'
+	wait_for 10 eval "! on $1 kill -0 \$(cat $LAB/$1/relay.pid)"
+}
+
+# --- Mesh files -----------------------------------------------------------------------------------------
+
+# mesh HOST <<peers and more: writes the host's mesh.yaml; what is read from standard input follows the head.
+mesh() {
+	local name=$1 jail n=10
+	{
+		cat <<-HEAD
+			version: 1
+			name: $name
+			relay:
+			  url: $RELAY_URL
+			yggdrasil:
+			  listen: tcp://$BRIDGE:19001
+			  peers: [$RELAY_NODE]
+		HEAD
+		echo 'jails:'
+		for jail in ${HOST_JAILS[$name]}; do
+			printf '  - name: %s\n    address: 10.17.89.%d\n' "$jail" $((n++))
+		done
+		cat
+	} >"$LAB/$name/mesh.yaml"
+}
+
+# lab_relay: the relay's machine alone.
+lab_relay() {
+	host relay "$RELAY"
+	relay relay
+}
+
+# lab_laptop [ADDR]: a machine with two jails and a resolver.
+lab_laptop() {
+	host laptop "${1-203.0.113.10}"
+	jail laptop web 10.17.89.10
+	jail laptop api 10.17.89.11
+	resolver laptop
+}
+
+lab_server() {
+	host server 203.0.113.20
+	jail server postgres 10.17.89.10
+	jail server queue 10.17.89.11
+	resolver server
+}
+
+# A third machine, which runs jmesh too and peers with the same relay.
+lab_stranger() {
+	host stranger 203.0.113.66
+	jail stranger spy 10.17.89.10
+	resolver stranger
+}
+
+# overlay HOST NODE: the node's address; NODE is a jail's name or _host.
+overlay() {
+	on "$1" jmesh status --json mesh.yaml | jq -r ".nodes[] | select(.name == \"$2\") | .address"
+}
+
+# address HOST JAIL: of a jail, from the instance's own roster.
+address() {
+	on "$1" jmesh roster --json mesh.yaml | jq -r ".[] | select(.name == \"$2\") | .address"
+}
+
+# roster_lines HOST: the jails of the host, indented to stand under a peer of another mesh file.
+roster_lines() {
+	echo '    jails:'
+	on "$1" jmesh roster --json mesh.yaml |
+	    jq -r '.[] | "      - name: \(.name)\n        address: \(.address)"'
+}
