@@ -11,13 +11,14 @@ umask 022
 unset XDG_RUNTIME_DIR TMPDIR NO_COLOR CDPATH BASH_ENV ENV http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
 export LC_ALL=C.UTF-8 HOME=$LAB
 
+# The first with -n: mount would leave its own /run/mount outside.
+mount -n -t tmpfs -o mode=755 none /run
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 none "$LAB"
 mkdir "$LAB/bin" "$LAB/tests" "$LAB/real"
 cp "$(dirname "$0")"/* "$LAB/tests"
 [ ! -x "$build/jmesh" ] || cp "$build/jmesh" "$LAB/bin/jmesh"
 mount --rbind /etc "$LAB/real"
-mount -t tmpfs -o mode=755 none /run
 cd "$LAB"
 PATH=$LAB/bin:$PATH
 export LAB PATH
@@ -36,7 +37,8 @@ if [ ! -c /dev/net/tun ]; then
 	mount --rbind "$LAB/dev" /dev
 fi
 (: <>/dev/net/tun) 2>/dev/null || {
-	echo "lab: /dev/net/tun cannot be opened; is the kernel's module tun loaded?" >&2
+	echo "lab: /dev/net/tun cannot be opened: either its mode ($(stat -c %A /dev/net/tun)) forbids it (run as root)," \
+	    "or the kernel's module tun is not loaded" >&2
 	exit 1
 }
 

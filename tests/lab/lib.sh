@@ -139,7 +139,7 @@ host() {
 	local name=$1 addr=${2:-} dir=$LAB/$1 pid
 	mkdir "$dir" "$dir/etc" "$dir/lib" "$dir/run"
 	# shellcheck disable=SC2016
-	unshare --net --uts --mount --pid --fork --kill-child=KILL --propagation private \
+	unshare --net --uts --mount --pid --fork --kill-child=KILL \
 	    bash -c '
 		set -e
 		dir=$1 name=$2
