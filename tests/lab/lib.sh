@@ -144,9 +144,6 @@ host() {
 		set -e
 		dir=$1 name=$2
 		mount -t proc proc /proc
-		mount -t tmpfs -o mode=755 none "$dir/etc"
-		mount -t tmpfs -o mode=755 none "$dir/lib"
-		mount -t tmpfs -o mode=755 none "$dir/run"
 		for file in "$LAB"/real/*; do
 			ln -s "$file" "$dir/etc"
 		done
