@@ -311,9 +311,32 @@ relay_stop() {
 	wait_for 10 eval "! on $1 kill -0 \$(cat $LAB/$1/relay.pid)"
 }
 
+# settle HOST...: waits until the nodes of these hosts, which must be connected with each other, have found
+# their places in the overlay.
+settle() {
+	local name socket sockets=()
+	for name in "$@"; do
+		for socket in "$LAB/$name"/lib/jmesh/nodes/*/yggdrasil.sock "$LAB/$name"/*.sock; do
+			[ ! -S "$socket" ] || sockets+=("$socket")
+		done
+	done
+	python3 "$LAB/tests/settle.py" "$(seconds 20)" "${sockets[@]}" || fail "the overlay does not settle"
+}
+
+# pings HOST JAIL TARGET: one echo request is answered, soon.
+pings() {
+	wait_for 5 in_jail "$1" "$2" ping -c 1 -W 1 "$3"
+}
+
+# no_ping HOST JAIL TARGET: of three requests none is answered.
+no_ping() {
+	refused in_jail "$1" "$2" ping -c 3 -i 0.2 -W 1 "$3"
+}
+
 # --- Mesh files -----------------------------------------------------------------------------------------
 
-# mesh HOST <<peers and more: writes the host's mesh.yaml; what is read from standard input follows the head.
+# mesh HOST <<REST: writes the host's mesh.yaml: its jails, then what standard input says. UPSTREAM and
+# URL replace the relay's node and address.
 mesh() {
 	local name=$1 jail n=10
 	{
@@ -321,12 +344,12 @@ mesh() {
 			version: 1
 			name: $name
 			relay:
-			  url: $RELAY_URL
+			  url: ${URL-$RELAY_URL}
 			yggdrasil:
 			  listen: tcp://$BRIDGE:19001
-			  peers: [$RELAY_NODE]
+			  peers: [${UPSTREAM-$RELAY_NODE}]
+			jails:
 		HEAD
-		echo 'jails:'
 		for jail in ${HOST_JAILS[$name]}; do
 			printf '  - name: %s\n    address: 10.17.89.%d\n' "$jail" $((n++))
 		done
@@ -362,19 +385,121 @@ lab_stranger() {
 	resolver stranger
 }
 
-# overlay HOST NODE: the node's address; NODE is a jail's name or _host.
-overlay() {
+# lab_alone: one machine with two jails, nothing upstream, and a peer whose roster is written down.
+lab_alone() {
+	lab_laptop ''
+	ci_mesh
+	expect 0 on laptop jmesh apply mesh.yaml
+}
+
+CI_RUNNER=201:aaaa::1
+CI_CACHE=201:aaaa::2
+
+ci_mesh() {
+	UPSTREAM='' mesh laptop <<-REST
+		peers:
+		  - name: ci
+		    jails:
+		      - name: runner
+		        address: $CI_RUNNER
+		      - name: cache
+		        address: $CI_CACHE
+	REST
+}
+
+# meet: laptop and server with each other as peers, office and laptop, paired through the relay.
+meet() {
+	mesh laptop <<-REST
+		peers:
+		  - name: office
+		    pair: create
+	REST
+	mesh server <<-REST
+		peers:
+		  - name: laptop
+		    pair: join
+	REST
+	expect 3 on laptop jmesh apply --json --wait 0 mesh.yaml
+	CODE=$(json '.pending[0].code')
+	expect 0 on server jmesh apply --code "laptop=$CODE" mesh.yaml
+	expect 0 on laptop jmesh apply --wait 10 mesh.yaml
+}
+
+# lab_pair: relay, laptop and server, met and settled.
+lab_pair() {
+	lab_relay
+	lab_laptop
+	lab_server
+	meet
+	settle laptop server
+}
+
+# address HOST JAIL: of a jail, or of the machine's own node as "host".
+address() {
 	on "$1" jmesh status --json mesh.yaml | jq -r ".nodes[] | select(.name == \"$2\") | .address"
 }
 
-# address HOST JAIL: of a jail, from the instance's own roster.
-address() {
-	on "$1" jmesh roster --json mesh.yaml | jq -r ".[] | select(.name == \"$2\") | .address"
+# pasted HOST: the jails of the host as they stand under a peer of another mesh file.
+pasted() {
+	echo '    jails:'
+	on "$1" jmesh roster mesh.yaml
 }
 
-# roster_lines HOST: the jails of the host, indented to stand under a peer of another mesh file.
-roster_lines() {
-	echo '    jails:'
-	on "$1" jmesh roster --json mesh.yaml |
-	    jq -r '.[] | "      - name: \(.name)\n        address: \(.address)"'
+# --- What jmesh says of itself --------------------------------------------------------------------------
+
+# changes: the changes in $OUT, a line each, sorted.
+changes() {
+	json '.changes[] | [.action, .kind, .target, .key, .before // "-", .after // "-"] | join(" | ")' | sort
+}
+
+# drift HOST <<CHANGES: diff shows exactly these changes, apply carries out exactly them, and then nothing
+# differs. A line is: action | kind | target | key | before | after.
+drift() {
+	local name=$1 wanted
+	wanted=$(sort)
+	expect 2 on "$name" jmesh diff --json mesh.yaml
+	same "what diff shows" "$wanted" "$(changes)"
+	expect 0 on "$name" jmesh apply --json mesh.yaml
+	same "what apply did" "$wanted" "$(changes)"
+	same "changed" true "$(json .changed)"
+	in_sync "$name"
+}
+
+in_sync() {
+	expect 0 on "$1" jmesh diff --json mesh.yaml
+	same "in_sync" true "$(json .in_sync)"
+	same "changes" "" "$(changes)"
+}
+
+# rules HOST JAIL: its whole ruleset.
+rules() {
+	in_jail "$1" "$2" nft list ruleset
+}
+
+# state HOST: everything that an apply may change on a host, as text: rulesets, the resolver's records,
+# files with their contents, times and modes, the nodes' processes.
+state() {
+	local name=$1 jail
+	for jail in ${HOST_JAILS[$name]}; do
+		echo "# $jail"
+		rules "$name" "$jail"
+	done
+	on "$name" nft list ruleset
+	on "$name" unbound-control list_local_data | sort
+	on "$name" unbound-control list_local_zones | sort
+	on "$name" sh -c '
+		find /var/lib/jmesh /etc/unbound mesh.lock \( -type f -o -type d \) ! -name "*.log" \
+		    -printf "%p %m %T@ %s\n" 2>/dev/null | sort
+		find /var/lib/jmesh /etc/unbound mesh.lock -type f ! -name "*.log" -exec sha256sum {} + 2>/dev/null | sort -k 2'
+	processes "$name"
+}
+
+# processes HOST: the daemons of a host with their start times.
+processes() {
+	on "$1" sh -c 'ps -o pid=,lstart=,args= -C yggdrasil,unbound | sort -n'
+}
+
+# process HOST NODE: the pid of its node.
+process() {
+	on "$1" sh -c 'awk "{ print \$1; exit }" "/var/lib/jmesh/nodes/$1/yggdrasil.pid"' process "$2"
 }
