@@ -36,8 +36,11 @@ static enum phase phase_of(enum item_kind kind, const char *key, enum action act
 	case KIND_PAIRING:
 		break;
 	}
-	/* A roster is forgotten only after what it allowed is gone. */
-	return action == ACTION_PAIR ? PHASE_PAIR : PHASE_NAMES;
+	/*
+	 * A roster is forgotten when what it allowed is gone, and before a pairing: the peer may come
+	 * back under another name, and its addresses must be nobody else's then.
+	 */
+	return action == ACTION_PAIR ? PHASE_PAIR : PHASE_REVOKE;
 }
 
 void plan_add(struct plan *p, const struct change *c)
