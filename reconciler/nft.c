@@ -1,0 +1,158 @@
+#include "reconciler/nft.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "reconciler/nft_rules.h"
+
+static int by_addr(const void *a, const void *b)
+{
+	return addr_cmp(a, b);
+}
+
+void addrs_sort(struct addrs *list)
+{
+	size_t kept = 0;
+
+	if (list->n < 2)
+		return;
+	qsort(list->v, list->n, sizeof(*list->v), by_addr);
+	for (size_t i = 0; i < list->n; i++)
+		if (kept == 0 || addr_cmp(&list->v[kept - 1], &list->v[i]) != 0)
+			list->v[kept++] = list->v[i];
+	list->n = kept;
+}
+
+bool addrs_has(const struct addrs *sorted, const struct addr *one)
+{
+	return sorted->n != 0 &&
+		bsearch(one, sorted->v, sorted->n, sizeof(*sorted->v), by_addr) != NULL;
+}
+
+/* "{ A, B }". An address is written from its bytes, never from a text that was handed in. */
+static void add_list(struct text *t, const struct addrs *addrs)
+{
+	text_add(t, "{ ");
+	for (size_t i = 0; i < addrs->n; i++) {
+		char one[ADDR_TEXT];
+
+		addr_format(&addrs->v[i], one);
+		text_add(t, i == 0 ? "" : ",\n\t");
+		text_add(t, one);
+	}
+	text_add(t, " }\n");
+}
+
+static void add_element(struct text *t, const char *verb, const char *set, const char *suffix,
+	const struct addrs *addrs)
+{
+	text_addf(t, "%s element inet " NFT_TABLE " %s%s ", verb, set, suffix);
+	add_list(t, addrs);
+}
+
+const char *nft_grant(const struct nft_names *names, const struct addrs *addrs, struct arena *a)
+{
+	struct text t = text_new(a);
+
+	add_element(&t, "add", names->set, "", addrs);
+	return t.s;
+}
+
+const char *nft_revoke(const struct nft_names *names, const struct addrs *addrs, struct arena *a)
+{
+	struct text t = text_new(a);
+
+	/* Deleting what is not there fails the transaction; adding what is there does not. Nothing of
+	 * a transaction is live before its end. */
+	add_element(&t, "add", names->set, "", addrs);
+	add_element(&t, "delete", names->set, "", addrs);
+	/* So that an address that is still there from before gets its full time again. */
+	add_element(&t, "add", names->set, NFT_REVOKED, addrs);
+	add_element(&t, "delete", names->set, NFT_REVOKED, addrs);
+	add_element(&t, "add", names->set, NFT_REVOKED, addrs);
+	return t.s;
+}
+
+const char *nft_table(const struct nft_names *names, const struct addrs *allowed,
+	const struct addrs *revoked, struct arena *a)
+{
+	struct text t = text_new(a);
+
+	text_add(&t, "add table inet " NFT_TABLE "\ndelete table inet " NFT_TABLE "\n");
+	text_add(&t, "table inet " NFT_TABLE " {\n");
+	text_addf(&t, "\tset %s {\n\t\ttype ipv6_addr\n\t}\n", names->set);
+	text_addf(&t, "\tset %s" NFT_REVOKED " {\n\t\ttype ipv6_addr\n\t\tflags timeout\n",
+		names->set);
+	text_addf(&t, "\t\ttimeout %ds\n\t}\n", NFT_REVOKED_SECONDS);
+	for (size_t i = 0; i < NFT_CHAINS; i++) {
+		const struct nft_chain *chain = &nft_chains[i];
+
+		text_addf(&t, "\tchain %s {\n", chain->name);
+		text_addf(&t, "\t\ttype filter hook %s priority %d; policy accept;\n", chain->name,
+			NFT_PRIORITY);
+		for (const struct nft_rule *rule = chain->rules; rule->text != NULL; rule++)
+			text_addf(&t, "\t\t%s\n", nft_rule_fill(rule->text, names, a));
+		text_add(&t, "\t}\n");
+	}
+	text_add(&t, "}\n");
+	if (allowed->n != 0)
+		add_element(&t, "add", names->set, "", allowed);
+	if (revoked->n != 0)
+		add_element(&t, "add", names->set, NFT_REVOKED, revoked);
+	return t.s;
+}
+
+/*
+ * A flow names two addresses in the direction of the one who began it and two in that of the answers;
+ * with address translation in the jail any one of the four may be the only one that matters.
+ */
+static const char *forget_line(
+	const char *flow, size_t len, const struct addrs *addrs, struct arena *a)
+{
+	static const char *const sides[] = { "-s", "-d", "-r", "-q" };
+	size_t side = 0;
+
+	for (size_t i = 0; i + 4 < len && side < 4; i++) {
+		char text[ADDR_TEXT];
+		struct err ignored = ERR_INIT;
+		struct addr addr;
+		size_t n;
+
+		if (memcmp(flow + i, side % 2 == 0 ? "src=" : "dst=", 4) != 0)
+			continue;
+		n = strcspn(flow + i + 4, " \n");
+		if (n >= sizeof(text))
+			return NULL;
+		memcpy(text, flow + i + 4, n);
+		text[n] = '\0';
+		if (addr_parse(text, NOWHERE, &addr, &ignored) == 0 && addrs_has(addrs, &addr)) {
+			addr_format(&addr, text);
+			return arena_printf(a, "-D -f ipv6 %s %s\n", sides[side], text);
+		}
+		side++;
+	}
+	return NULL;
+}
+
+void nft_forget(const char *flows, const struct addrs *addrs, struct arena *a, struct strs *lines)
+{
+	struct strs all = { 0 };
+
+	for (const char *p = flows; *p != '\0';) {
+		size_t len = strcspn(p, "\n");
+		const char *line = forget_line(p, len, addrs, a);
+
+		if (line != NULL)
+			strs_push(a, &all, line);
+		p += len + (p[len] == '\n');
+	}
+	strs_sort(&all);
+	for (size_t i = 0; i < all.n; i++)
+		if (i == 0 || strcmp(all.v[i - 1], all.v[i]) != 0)
+			strs_push(a, lines, all.v[i]);
+}
+
+const char *nft_forget_streams(void)
+{
+	return "-D -f ipv6 -p tcp -s 200::/7\n-D -f ipv6 -p tcp -d 200::/7\n";
+}

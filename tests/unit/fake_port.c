@@ -1,0 +1,244 @@
+#include "fake_port.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+struct answer {
+	const char *command;
+	struct output output;
+	bool given;
+};
+
+struct file {
+	const char *path, *text; /* text NULL: a folder */
+	size_t len;
+	mode_t mode;
+	bool gone;
+};
+
+struct fake {
+	struct arena *arena;
+	struct answer *answers;
+	size_t n_answers, cap_answers;
+	struct file *files;
+	size_t n_files, cap_files;
+	struct text log;
+};
+
+struct fake *fake_new(struct arena *a)
+{
+	struct fake *f = arena_alloc(a, 1, sizeof(*f));
+
+	f->arena = a;
+	f->log = text_new(a);
+	return f;
+}
+
+void fake_answer(struct fake *f, const char *command, int status, const char *out, const char *err)
+{
+	void *v = f->answers;
+	struct answer *answer =
+		arena_push(f->arena, &v, f->n_answers, &f->cap_answers, sizeof(*answer));
+
+	f->answers = v;
+	f->n_answers++;
+	*answer = (struct answer){ command, { status, out, strlen(out), err }, false };
+}
+
+const char *fake_log(struct fake *f)
+{
+	const char *log = f->log.s;
+
+	f->log = text_new(f->arena);
+	return log;
+}
+
+static struct file *find(const struct fake *f, const char *path)
+{
+	for (size_t i = 0; i < f->n_files; i++)
+		if (!f->files[i].gone && strcmp(f->files[i].path, path) == 0)
+			return &f->files[i];
+	return NULL;
+}
+
+static void put(struct fake *f, const char *path, const char *text, size_t len, mode_t mode)
+{
+	struct file *file = find(f, path);
+
+	if (file == NULL) {
+		void *v = f->files;
+
+		file = arena_push(f->arena, &v, f->n_files, &f->cap_files, sizeof(*file));
+		f->files = v;
+		f->n_files++;
+		file->path = arena_dup(f->arena, path);
+	}
+	file->text = text;
+	file->len = len;
+	file->mode = mode;
+}
+
+void fake_file(struct fake *f, const char *path, const char *text)
+{
+	put(f, path, text, strlen(text), S_IFREG | 0644);
+}
+
+void fake_folder(struct fake *f, const char *path)
+{
+	put(f, path, NULL, 0, S_IFDIR | 0755);
+}
+
+const char *fake_text(const struct fake *f, const char *path)
+{
+	const struct file *file = find(f, path);
+
+	return file == NULL ? NULL : file->text;
+}
+
+static void log_input(struct fake *f, const struct command *c)
+{
+	size_t at = 0;
+
+	while (at < c->input_len) {
+		size_t len = strcspn(c->input + at, "\n");
+
+		text_add(&f->log, "  < ");
+		text_addn(&f->log, c->input + at, len);
+		text_add(&f->log, "\n");
+		at += len + 1;
+	}
+}
+
+static const struct output *answer_to(struct fake *f, const char *command)
+{
+	static const struct output none = { 127, "", 0, "the test has no answer to it" };
+	struct answer *last = NULL;
+
+	for (size_t i = 0; i < f->n_answers; i++) {
+		struct answer *answer = &f->answers[i];
+
+		if (strcmp(answer->command, command) != 0)
+			continue;
+		last = answer;
+		if (!answer->given)
+			break;
+	}
+	if (last == NULL)
+		return &none;
+	last->given = true;
+	return &last->output;
+}
+
+static int fake_run(void *self, const struct command *cmds, size_t n, struct arena *a,
+	struct output *outs, struct err *e)
+{
+	struct fake *f = self;
+
+	(void)e;
+	for (size_t i = 0; i < n; i++) {
+		struct text words = text_new(a);
+
+		text_addf(&words, "%s$", cmds[i].jail == NULL ? "host" : cmds[i].jail);
+		for (const char *const *word = cmds[i].argv; *word != NULL; word++)
+			text_addf(&words, " %s", *word);
+		text_addf(&f->log, "%s\n", words.s);
+		log_input(f, &cmds[i]);
+		outs[i] = *answer_to(f, words.s);
+	}
+	return 0;
+}
+
+static int fake_read(void *self, const char *jail, const char *path, size_t max, struct arena *a,
+	const char **text, size_t *len, struct err *e)
+{
+	const struct file *file = find(self, path);
+
+	(void)jail;
+	if (file == NULL)
+		return 1;
+	if (file->text == NULL || file->len > max)
+		return err_set(e, ERR_SYSTEM, NOWHERE, "read %s: refused", path);
+	*text = arena_dupn(a, file->text, file->len);
+	*len = file->len;
+	return 0;
+}
+
+static int fake_replace(void *self, const char *jail, const char *path, const void *bytes,
+	size_t len, mode_t mode, struct err *e)
+{
+	struct fake *f = self;
+
+	(void)jail;
+	(void)e;
+	text_addf(&f->log, "replace %s %o\n", path, (unsigned)mode);
+	put(f, path, arena_dupn(f->arena, bytes, len), len, S_IFREG | mode);
+	return 0;
+}
+
+static int fake_create(void *self, const char *jail, const char *path, const void *bytes,
+	size_t len, mode_t mode, struct err *e)
+{
+	struct fake *f = self;
+
+	(void)jail;
+	(void)e;
+	if (find(f, path) != NULL)
+		return 1;
+	text_addf(&f->log, "create %s %o\n", path, (unsigned)mode);
+	put(f, path, arena_dupn(f->arena, bytes, len), len, S_IFREG | mode);
+	return 0;
+}
+
+static int fake_remove(void *self, const char *jail, const char *path, struct err *e)
+{
+	struct fake *f = self;
+	struct file *file = find(f, path);
+
+	(void)jail;
+	(void)e;
+	text_addf(&f->log, "remove %s\n", path);
+	if (file != NULL)
+		file->gone = true;
+	return 0;
+}
+
+static int fake_mkdirs(void *self, const char *jail, const char *path, mode_t mode, struct err *e)
+{
+	struct fake *f = self;
+
+	(void)jail;
+	(void)e;
+	text_addf(&f->log, "mkdirs %s %o\n", path, (unsigned)mode);
+	fake_folder(f, path);
+	return 0;
+}
+
+static int fake_stat(
+	void *self, const char *jail, const char *path, mode_t *mode, uid_t *uid, struct err *e)
+{
+	const struct file *file = find(self, path);
+
+	(void)jail;
+	(void)e;
+	if (file == NULL)
+		return 1;
+	*mode = file->mode;
+	*uid = 0;
+	return 0;
+}
+
+struct port fake_port(struct fake *f)
+{
+	static const struct port_ops ops = {
+		.name = "fake",
+		.run = fake_run,
+		.read = fake_read,
+		.replace = fake_replace,
+		.create = fake_create,
+		.remove = fake_remove,
+		.mkdirs = fake_mkdirs,
+		.stat = fake_stat,
+	};
+
+	return (struct port){ &ops, f };
+}

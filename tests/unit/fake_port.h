@@ -1,0 +1,33 @@
+/*
+ * A port without a world: commands get answers that the test wrote down, files are in memory, and
+ * everything that was asked is in a log, in order:
+ *
+ *   "web$ nft -f -\n" and the standard input, each line of it behind "  < "; the host's name is "host"
+ *   "replace PATH 644\n"  "create PATH 600\n"  "remove PATH\n"  "mkdirs PATH 700\n"
+ *
+ * Nodes and sockets are not faked.
+ */
+#ifndef JMESH_TESTS_FAKE_PORT_H
+#define JMESH_TESTS_FAKE_PORT_H
+
+#include "base/port.h"
+
+struct fake;
+
+struct fake *fake_new(struct arena *a);
+struct port fake_port(struct fake *f);
+
+/*
+ * What the command "PLACE$ WORD WORD …" answers. The first answer to it that was not given yet is
+ * taken, the last one again and again. A command without an answer exits with 127.
+ */
+void fake_answer(struct fake *f, const char *command, int status, const char *out, const char *err);
+
+void fake_file(struct fake *f, const char *path, const char *text);
+void fake_folder(struct fake *f, const char *path);
+const char *fake_text(const struct fake *f, const char *path); /* NULL: there is no such file */
+
+/* What was asked since the last call. */
+const char *fake_log(struct fake *f);
+
+#endif
