@@ -1,0 +1,257 @@
+#include "reconciler/drivers/unbound.h"
+
+#include <string.h>
+
+#include "reconciler/drivers/unbound_self.h"
+
+enum { FILE_MAX = 64 * 1024 * 1024 };
+
+static bool is_record_key(const char *key)
+{
+	return strchr(key, ' ') != NULL;
+}
+
+void unbound_fail(
+	const struct change *const *changes, size_t n, struct failures *failed, const struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		failures_add(
+			failed, KIND_DNS, changes[i]->scope, changes[i]->key, changes[i]->line, e);
+}
+
+static void edits_add(struct edits *list, struct arena *a, const struct change *c, const char *name)
+{
+	void *v = list->v;
+	struct edit *edit = arena_push(a, &v, list->n, &list->cap, sizeof(*edit));
+
+	*edit = (struct edit){ c, name };
+	list->v = v;
+	list->n++;
+}
+
+/* The record that a key and a value of the plan stand for. */
+static struct dns_record record_of(const char *key, const char *value, struct arena *a)
+{
+	const char *space = strchr(key, ' ');
+
+	return (struct dns_record){ arena_dupn(a, key, (size_t)(space - key)),
+		arena_dup(a, space + 1), arena_dup(a, value) };
+}
+
+/* 0: *out is the record of one side of a change, or nothing where value is NULL. */
+static int take(struct unbound *u, const struct unbound_scope *s, const char *key,
+	const char *value, struct dns_records *out, struct err *e)
+{
+	struct dns_record r;
+
+	if (value == NULL)
+		return 0;
+	r = record_of(key, value, u->arena);
+	/* A foreign record may be anything, but then unbound itself named it. */
+	if (!dns_records_has(&s->zone.found, &r) && dns_record_check(&r, u->conf->zone, e) < 0)
+		return -1;
+	dns_records_add(out, u->arena, &r);
+	return 0;
+}
+
+void unbound_edit(struct unbound *u, struct unbound_scope *s, const struct change *const *changes,
+	size_t n, struct edits *removed, struct edits *added, struct failures *failed)
+{
+	struct dns_records old = { 0 }, new = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct change *c = changes[i];
+		struct err e = ERR_INIT;
+		size_t n_old = old.n;
+
+		if (!is_record_key(c->key))
+			continue;
+		if (take(u, s, c->key, c->before, &old, &e) < 0 ||
+			take(u, s, c->key, c->after, &new, &e) < 0) {
+			old.n = n_old;
+			unbound_fail(&c, 1, failed, &e);
+			continue;
+		}
+		if (c->before != NULL)
+			edits_add(removed, u->arena, c, old.v[old.n - 1].name);
+		if (c->after != NULL)
+			edits_add(added, u->arena, c, new.v[new.n - 1].name);
+	}
+	dns_records_sort(&old);
+	dns_records_drop(&s->zone.found, &old);
+	for (size_t i = 0; i < new.n; i++)
+		dns_records_add(&s->zone.found, u->arena, &new.v[i]);
+	dns_records_sort(&s->zone.found);
+}
+
+static void show(const struct unbound_scope *s, struct arena *a, struct items *out)
+{
+	if (s->zone.type != NULL)
+		items_add(out, KIND_DNS, s->name, "zone", s->zone.type, NULL, 0);
+	for (size_t i = 0; i < s->zone.nested.n; i++)
+		items_add(out, KIND_DNS, s->name, "zone", s->zone.nested.v[i], NULL, 0);
+	for (size_t i = 0; i < s->zone.found.n; i++) {
+		const struct dns_record *r = &s->zone.found.v[i];
+
+		items_add(out, KIND_DNS, s->name, arena_printf(a, "%s %s", r->name, r->type),
+			r->data, NULL, 0);
+	}
+}
+
+/* Only the plain case is told: no include anywhere. Files within files are unbound's to follow. */
+static int check_included(struct unbound *u, struct arena *a, struct err *e)
+{
+	const char *text;
+	size_t len;
+
+	if (u->port->ops->read(u->port->self, NULL, u->conf->config, FILE_MAX, a, &text, &len, e) !=
+		0)
+		return 0;
+	if (!unbound_includes_nothing(text, len))
+		return 0;
+	return err_set(e, ERR_CONFIG, NOWHERE,
+		"%s does not include %s, so a restarted unbound forgets every name; add to it: "
+		"include: \"%s\"",
+		u->conf->config, u->conf->include, u->conf->include);
+}
+
+/* 0 with *value: what the item "file" says, or NULL when there is none. */
+static int saved_read(struct unbound *u, struct arena *a, const char **value, struct err *e)
+{
+	const char *text;
+	size_t len;
+	int rc = u->port->ops->read(
+		u->port->self, NULL, u->conf->include, FILE_MAX, u->arena, &text, &len, e);
+
+	*value = NULL;
+	if (rc < 0)
+		return -1;
+	if (rc > 0)
+		return 0;
+	*value = unbound_parse_file(text, len, u->conf->zone, u->arena, &u->saved.zone)
+		? "as generated"
+		: "altered";
+	return check_included(u, a, e);
+}
+
+static void unbound_read(void *self, const struct strs *scopes, struct arena *a, struct items *out,
+	struct failures *failed)
+{
+	struct unbound *u = self;
+
+	for (size_t i = 0; i < scopes->n; i++) {
+		bool is_live = strcmp(scopes->v[i], u->live.name) == 0;
+		struct unbound_scope *s = is_live ? &u->live : &u->saved;
+		const char *file = NULL;
+		struct err e = ERR_INIT;
+
+		*s = (struct unbound_scope){ .name = s->name };
+		if ((is_live ? unbound_live_read(u, a, &e) : saved_read(u, a, &file, &e)) < 0) {
+			failures_add(failed, KIND_DNS, scopes->v[i], NULL, 0, &e);
+			continue;
+		}
+		s->read = true;
+		if (file != NULL)
+			items_add(out, KIND_DNS, s->name, "file", file, NULL, 0);
+		show(s, a, out);
+	}
+}
+
+static const char *folder_of(const char *path, struct arena *a)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == path ? "/" : arena_dupn(a, path, (size_t)(slash - path));
+}
+
+/* Checked under another name, one that no "*.conf" takes in, before it replaces the old one. */
+static int save(struct unbound *u, struct arena *a, struct err *e)
+{
+	const char *candidate = arena_printf(a, "%s.jmesh-new", u->conf->include);
+	const char *const argv[] = { "unbound-checkconf", candidate, NULL };
+	const char *text = unbound_file(u->conf->zone, &u->saved.zone.found, a);
+	const char *folder = folder_of(u->conf->include, a);
+	const struct port_ops *ops = u->port->ops;
+	struct err ignored = ERR_INIT;
+	struct output out;
+	mode_t mode;
+	uid_t uid;
+	int rc = ops->stat(u->port->self, NULL, folder, &mode, &uid, e);
+
+	if (rc > 0)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"the folder %s does not exist; is unbound installed, and 'include' right?",
+			folder);
+	if (rc == 0)
+		rc = ops->replace(u->port->self, NULL, candidate, text, strlen(text), 0644, e);
+	if (rc < 0)
+		return -1;
+	rc = port_run(u->port, NULL, argv, NULL, a, &out, e);
+	if (rc == 0)
+		rc = ops->replace(
+			u->port->self, NULL, u->conf->include, text, strlen(text), 0644, e);
+	else
+		err_wrap(e, "%s stays as it was", u->conf->include);
+	ops->remove(u->port->self, NULL, candidate, &ignored);
+	return rc;
+}
+
+static void saved_apply(struct unbound *u, const struct change *const *changes, size_t n,
+	struct arena *a, struct failures *failed)
+{
+	struct edits removed = { 0 }, added = { 0 };
+	struct err e = ERR_INIT;
+
+	unbound_edit(u, &u->saved, changes, n, &removed, &added, failed);
+	/* A record that is refused leaves the rest in force. */
+	if (save(u, a, &e) < 0)
+		unbound_fail(changes, n, failed, &e);
+}
+
+static void unbound_apply(void *self, enum phase phase, const char *scope,
+	const struct change *const *changes, size_t n, struct arena *a, struct failures *failed)
+{
+	struct unbound *u = self;
+	bool is_live = strcmp(scope, u->live.name) == 0;
+	struct err e = ERR_INIT;
+
+	(void)phase; /* the changes say it all */
+	if (!(is_live ? &u->live : &u->saved)->read) {
+		err_set(&e, ERR_SYSTEM, NOWHERE, "names of %s: they were not read", scope);
+		unbound_fail(changes, n, failed, &e);
+	} else if (is_live) {
+		unbound_live_apply(u, changes, n, a, failed);
+	} else {
+		saved_apply(u, changes, n, a, failed);
+	}
+}
+
+static int unbound_withdraw(void *self, const char *scope, struct arena *a, struct err *e)
+{
+	struct unbound *u = self;
+
+	if (strcmp(scope, u->live.name) == 0)
+		return unbound_live_withdraw(u, a, e);
+	return u->port->ops->remove(u->port->self, NULL, u->conf->include, e);
+}
+
+static const struct driver_ops unbound_ops = {
+	.name = "unbound",
+	.kind = KIND_DNS,
+	.read = unbound_read,
+	.apply = unbound_apply,
+	.withdraw = unbound_withdraw,
+};
+
+void unbound_driver(struct driver *out, const struct port *port, const struct unbound_conf *conf,
+	struct arena *a)
+{
+	struct unbound *u = arena_alloc(a, 1, sizeof(*u));
+
+	u->port = port;
+	u->conf = conf;
+	u->arena = a;
+	u->live.name = arena_printf(a, "live %s", conf->zone);
+	u->saved.name = arena_printf(a, "saved %s", conf->zone);
+	*out = (struct driver){ &unbound_ops, u };
+}
