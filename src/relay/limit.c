@@ -1,0 +1,148 @@
+#include "relay/limit.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS = 16384, TOKEN = 1000 };
+
+struct client {
+	struct client *chain;         /* of its bucket */
+	struct client *older, *newer; /* of those without a pairing, by when they were last seen */
+	struct network net;
+	unsigned open;
+	int64_t tokens; /* thousandths of a request that are left */
+	int64_t seen;
+};
+
+struct clients {
+	struct limits limits;
+	/* Keyed, so that nobody can choose addresses that meet in one bucket. */
+	uint8_t key[crypto_shorthash_KEYBYTES];
+	struct client *buckets[BUCKETS];
+	struct client *oldest, *newest;
+	unsigned idle;
+};
+
+struct clients *clients_new(const struct limits *limits)
+{
+	struct clients *cs = calloc(1, sizeof(*cs));
+
+	if (cs == NULL)
+		abort();
+	cs->limits = *limits;
+	crypto_shorthash_keygen(cs->key);
+	return cs;
+}
+
+void clients_free(struct clients *cs)
+{
+	if (cs == NULL)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct client *c = cs->buckets[i]; c != NULL;) {
+			struct client *next = c->chain;
+
+			free(c);
+			c = next;
+		}
+	}
+	free(cs);
+}
+
+static struct client **bucket_of(struct clients *cs, const struct network *net)
+{
+	uint8_t hash[crypto_shorthash_BYTES];
+	uint32_t at;
+
+	crypto_shorthash(hash, net->b, sizeof(net->b), cs->key);
+	memcpy(&at, hash, sizeof(at));
+	return &cs->buckets[at % BUCKETS];
+}
+
+static void idle_remove(struct clients *cs, struct client *c)
+{
+	*(c->older != NULL ? &c->older->newer : &cs->oldest) = c->newer;
+	*(c->newer != NULL ? &c->newer->older : &cs->newest) = c->older;
+	c->older = c->newer = NULL;
+	cs->idle--;
+}
+
+static void idle_append(struct clients *cs, struct client *c)
+{
+	c->older = cs->newest;
+	c->newer = NULL;
+	*(cs->newest != NULL ? &cs->newest->newer : &cs->oldest) = c;
+	cs->newest = c;
+	cs->idle++;
+}
+
+static void forget(struct clients *cs, struct client *c)
+{
+	struct client **at = bucket_of(cs, &c->net);
+
+	while (*at != c)
+		at = &(*at)->chain;
+	*at = c->chain;
+	idle_remove(cs, c);
+	free(c);
+}
+
+struct client *clients_at(struct clients *cs, const struct network *net, int64_t now)
+{
+	struct client **bucket = bucket_of(cs, net), *c = *bucket;
+
+	while (c != NULL && memcmp(&c->net, net, sizeof(*net)) != 0)
+		c = c->chain;
+	if (c != NULL) {
+		if (c->open == 0) {
+			idle_remove(cs, c);
+			idle_append(cs, c);
+		}
+		return c;
+	}
+	if (cs->idle >= cs->limits.idle_max && cs->oldest != NULL)
+		forget(cs, cs->oldest);
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		abort();
+	c->net = *net;
+	c->tokens = (int64_t)cs->limits.burst * TOKEN;
+	c->seen = now;
+	c->chain = *bucket;
+	*bucket = c;
+	idle_append(cs, c);
+	return c;
+}
+
+bool client_request(struct clients *cs, struct client *c, int64_t now)
+{
+	int64_t full = (int64_t)cs->limits.burst * TOKEN;
+	int64_t passed = now > c->seen ? now - c->seen : 0;
+
+	/* A second of milliseconds brings per_second times TOKEN. The first test is for the overflow. */
+	if (passed > full || c->tokens + passed * cs->limits.per_second > full)
+		c->tokens = full;
+	else
+		c->tokens += passed * cs->limits.per_second;
+	c->seen = now;
+	if (c->tokens < TOKEN)
+		return false;
+	c->tokens -= TOKEN;
+	return true;
+}
+
+bool client_open(struct clients *cs, struct client *c)
+{
+	if (c->open >= cs->limits.open)
+		return false;
+	if (c->open++ == 0)
+		idle_remove(cs, c);
+	return true;
+}
+
+void client_close(struct clients *cs, struct client *c)
+{
+	if (--c->open == 0)
+		idle_append(cs, c);
+}

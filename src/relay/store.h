@@ -1,0 +1,73 @@
+/*
+ * The pairings, in memory. Time is passed in, in milliseconds of a clock that never goes back.
+ *
+ * A plain pairing is created, joined once, and gone with the first read that finds it joined. Two
+ * extensions keep an answer that was lost on the way from leaving a pairing one-sided; who does not
+ * use them sees the plain protocol. The creator's token reads the joined roster again for STORE_AGAIN
+ * after the first read. The joiner's key, sent with the same roster, gets the same answer again until
+ * then; and a pairing that was joined stays for both of them at least STORE_AGAIN after the join.
+ */
+#ifndef JMESH_RELAY_STORE_H
+#define JMESH_RELAY_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/code.h"
+#include "relay/limit.h"
+
+enum {
+	STORE_AGAIN = 60 * 1000, /* milliseconds */
+	TOKEN_TEXT = 33,         /* 128 bits in hexadecimal and a NUL */
+	KEY_MIN = 16,            /* characters of a joiner's key */
+	KEY_MAX = 64,
+};
+
+struct store_conf {
+	int64_t ttl;       /* milliseconds that a pairing waits to be joined and read */
+	unsigned open_max; /* pairings */
+	size_t bytes_max;  /* of all rosters together */
+};
+
+enum store_status {
+	STORE_OK,
+	STORE_WAITING,  /* nobody joined yet */
+	STORE_GONE,     /* unknown, expired or used: which of them is nobody's business */
+	STORE_FULL,     /* of pairings or of bytes */
+	STORE_TOO_MANY, /* this client has enough pairings open */
+};
+
+struct ticket {
+	char code[CODE_TEXT];
+	char token[TOKEN_TEXT];
+};
+
+struct store;
+
+/* clients counts who has how many pairings open; it must outlive the store. */
+struct store *store_new(const struct store_conf *conf, struct clients *clients);
+void store_free(struct store *s); /* NULL is fine */
+
+/* Rosters are JSON texts that this program generated; the store copies them. */
+enum store_status store_create(struct store *s, struct client *creator, const char *roster,
+	int64_t now, struct ticket *out);
+
+/* Whether a join could be answered: spares parsing a roster that nobody waits for. key may be NULL. */
+bool store_joinable(struct store *s, const char code[CODE_TEXT], const char *key, int64_t now);
+
+/*
+ * key is NULL or KEY_MIN to KEY_MAX characters. *creator is the other side's roster and lives until the
+ * store is used again.
+ */
+enum store_status store_join(struct store *s, const char code[CODE_TEXT], const char *roster,
+	const char *key, int64_t now, const char **creator);
+
+/* token may be NULL. *joiner as *creator above. A wrong token finds nothing and uses nothing up. */
+enum store_status store_read(struct store *s, const char code[CODE_TEXT], const char *token,
+	int64_t now, const char **joiner);
+
+/* Pairings that are not used up, expired ones aside. */
+unsigned store_open(struct store *s, int64_t now);
+
+#endif
