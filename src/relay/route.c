@@ -1,0 +1,121 @@
+#include "relay/route.h"
+
+#include <string.h>
+#include <strings.h>
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* Decodes n bytes of a path segment; the length, or -1 where it is malformed or longer than size. */
+static int decode(const char *segment, size_t n, char *out, size_t size)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = segment[i];
+
+		if (c == '%') {
+			int high = n - i > 2 ? hex_digit(segment[i + 1]) : -1;
+			int low = n - i > 2 ? hex_digit(segment[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return -1;
+			c = (char)(high << 4 | low);
+			i += 2;
+		}
+		if (len == size)
+			return -1;
+		out[len++] = c;
+	}
+	return (int)len;
+}
+
+/* The path of an absolute form, as a client sends it to a proxy. */
+static const char *path_of(const char *target)
+{
+	static const char *const schemes[] = { "http://", "https://" };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t n = strlen(schemes[i]);
+
+		if (strncasecmp(target, schemes[i], n) == 0)
+			return target + n + strcspn(target + n, "/?#");
+	}
+	return target;
+}
+
+void route_of(const char *target, struct route *out)
+{
+	const char *path = path_of(target);
+	size_t len = strcspn(path, "?#"), first;
+	char text[CODE_TEXT];
+	int n;
+
+	memset(out, 0, sizeof(*out));
+	if (len == 0 || path[0] != '/')
+		return;
+	path++;
+	len--;
+	first = strcspn(path, "/?#");
+	if (decode(path, first, text, sizeof(text)) != 4 || memcmp(text, "pair", 4) != 0)
+		return;
+	if (first == len) {
+		out->kind = ROUTE_PAIR;
+		return;
+	}
+	path += first + 1;
+	len -= first + 1;
+	if (len == 0 || memchr(path, '/', len) != NULL)
+		return;
+	out->kind = ROUTE_CODE;
+	n = decode(path, len, text, sizeof(text));
+	out->has_code = n > 0 && code_read(text, (size_t)n, out->code);
+}
+
+const char *route_name(enum route_kind kind)
+{
+	static const char *const names[] = {
+		[ROUTE_NONE] = "-",
+		[ROUTE_PAIR] = "/pair",
+		[ROUTE_CODE] = "/pair/CODE",
+	};
+
+	return names[kind];
+}
+
+const char *method_name(const char *sent)
+{
+	static const char *const known[] = { "GET", "POST", "HEAD", "PUT", "DELETE", "PATCH",
+		"OPTIONS", "CONNECT", "TRACE" };
+
+	for (size_t i = 0; sent != NULL && i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(sent, known[i]) == 0)
+			return known[i];
+	return "-";
+}
+
+enum method method_of(const char *sent)
+{
+	if (strcmp(sent, "GET") == 0)
+		return METHOD_GET;
+	return strcmp(sent, "POST") == 0 ? METHOD_POST : METHOD_OTHER;
+}
+
+const char *route_allows(enum route_kind kind)
+{
+	static const char *const methods[] = {
+		[ROUTE_NONE] = NULL,
+		[ROUTE_PAIR] = "POST",
+		[ROUTE_CODE] = "GET, POST",
+	};
+
+	return methods[kind];
+}

@@ -1,0 +1,187 @@
+#include "relay/service.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/roster.h"
+#include "base/text.h"
+
+/* No text here may be JSON: Jailrun's client takes any JSON body as an answer. */
+static void refuse(struct answer *out, int status, const char *text)
+{
+	*out = (struct answer){ .status = status, .body = text, .len = strlen(text) };
+}
+
+static void gone(struct answer *out)
+{
+	refuse(out, 404, "no such pairing: the code is unknown, expired or used\n");
+}
+
+static void too_many(struct answer *out, const char *text, int retry_after)
+{
+	refuse(out, 429, text);
+	out->retry_after = retry_after;
+}
+
+static void reply(struct answer *out, const char *json)
+{
+	*out = (struct answer){ .status = 200, .json = true, .body = json, .len = strlen(json) };
+}
+
+void answer_too_large(struct answer *out)
+{
+	refuse(out, 413, "the roster is refused: it is larger than 256 KiB\n");
+}
+
+void answer_bad_request(struct answer *out)
+{
+	refuse(out, 400, "the request is refused: its length is given in more than one way\n");
+}
+
+static bool is_key(const char *key)
+{
+	size_t len = strlen(key);
+
+	return len >= KEY_MIN && len <= KEY_MAX &&
+		strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") ==
+		len;
+}
+
+void service_begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
+	struct answer *out)
+{
+	struct client *client = clients_at(s->clients, &r->from, now);
+
+	*out = (struct answer){ 0 };
+	if (!client_request(s->clients, client, now)) {
+		too_many(out, "too many requests from this address: wait a second\n", 1);
+		return;
+	}
+	if (r->route.kind == ROUTE_NONE) {
+		refuse(out, 404, "nothing is here: pairings are at /pair\n");
+		return;
+	}
+	if (r->method == METHOD_OTHER || (r->method == METHOD_GET && r->route.kind != ROUTE_CODE)) {
+		refuse(out, 405, "this method is not allowed here\n");
+		out->allow = route_allows(r->route.kind);
+		return;
+	}
+	if (length > ROSTER_BYTES_MAX) {
+		answer_too_large(out);
+		return;
+	}
+	if (r->route.kind != ROUTE_CODE)
+		return;
+	if (r->method == METHOD_POST && r->key != NULL && !is_key(r->key))
+		refuse(out, 400,
+			"the Idempotency-Key is refused: it must be 16 to 64 letters, digits and "
+			"'-'\n");
+	else if (!r->route.has_code ||
+		(r->method == METHOD_POST && !store_joinable(s->store, r->route.code, r->key, now)))
+		gone(out);
+}
+
+/* Printable ASCII without the characters that mean something to a browser, a shell or JSON. */
+static const char *harmless(struct arena *a, const char *s)
+{
+	struct text t = text_new(a);
+
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c >= 0x20 && c < 0x7f && strchr("<>&\"`$\\", c) == NULL)
+			text_addn(&t, s, 1);
+		else
+			text_addf(&t, "\\x%02x", c);
+	}
+	return t.s;
+}
+
+/* The roster as it is passed on: generated again, never the sender's bytes. NULL: out refuses it. */
+static const char *roster_of(const char *body, size_t len, struct arena *a, struct answer *out)
+{
+	struct err e = ERR_INIT;
+	struct roster roster;
+
+	if (roster_parse(body, len, a, &roster, &e) < 0) {
+		refuse(out, 400, arena_printf(a, "%s\n", harmless(a, e.text)));
+		return NULL;
+	}
+	return roster_format(&roster, a);
+}
+
+static void create(const struct service *s, const struct request *r, const char *roster,
+	int64_t now, struct arena *a, struct answer *out)
+{
+	struct client *client = clients_at(s->clients, &r->from, now);
+	struct ticket ticket;
+
+	switch (store_create(s->store, client, roster, now, &ticket)) {
+	case STORE_OK:
+		reply(out,
+			arena_printf(a, "{\"code\":\"%s\",\"token\":\"%s\"}", ticket.code,
+				ticket.token));
+		break;
+	case STORE_TOO_MANY:
+		too_many(out, "this address has too many pairings open: try again later\n", 60);
+		break;
+	default:
+		too_many(out, "the relay has too many pairings open: try again later\n", 60);
+		break;
+	}
+}
+
+static void join(const struct service *s, const struct request *r, const char *roster, int64_t now,
+	struct arena *a, struct answer *out)
+{
+	const char *creator;
+
+	switch (store_join(s->store, r->route.code, roster, r->key, now, &creator)) {
+	case STORE_OK:
+		reply(out, arena_dup(a, creator));
+		break;
+	case STORE_FULL:
+		too_many(out, "the relay holds too many rosters: try again later\n", 60);
+		break;
+	default:
+		gone(out);
+		break;
+	}
+}
+
+static void poll_pairing(const struct service *s, const struct request *r, int64_t now,
+	struct arena *a, struct answer *out)
+{
+	const char *joiner;
+
+	switch (store_read(s->store, r->route.code, r->token, now, &joiner)) {
+	case STORE_OK:
+		/* roster_format begins with the brace that is replaced here. */
+		reply(out, arena_printf(a, "{\"joined\":true,%s", joiner + 1));
+		break;
+	case STORE_WAITING:
+		reply(out, "{\"joined\":false}");
+		break;
+	default:
+		gone(out);
+		break;
+	}
+}
+
+void service_answer(const struct service *s, const struct request *r, const char *body, size_t len,
+	int64_t now, struct arena *a, struct answer *out)
+{
+	const char *roster;
+
+	if (r->method == METHOD_GET) {
+		poll_pairing(s, r, now, a, out);
+		return;
+	}
+	roster = roster_of(body, len, a, out);
+	if (roster == NULL)
+		return;
+	if (r->route.kind == ROUTE_PAIR)
+		create(s, r, roster, now, a, out);
+	else
+		join(s, r, roster, now, a, out);
+}

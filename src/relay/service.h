@@ -1,0 +1,49 @@
+/*
+ * The three endpoints (DESIGN section 7) over the store, without HTTP's bytes: a request that is read
+ * goes in, an answer comes out.
+ */
+#ifndef JMESH_RELAY_SERVICE_H
+#define JMESH_RELAY_SERVICE_H
+
+#include "base/arena.h"
+#include "relay/limit.h"
+#include "relay/route.h"
+#include "relay/store.h"
+
+struct service {
+	struct store *store;
+	struct clients *clients;
+};
+
+struct request {
+	enum method method;
+	struct route route;
+	struct network from;
+	const char *token; /* of the Authorization header; NULL: none */
+	const char *key;   /* the Idempotency-Key header; NULL: none */
+};
+
+struct answer {
+	int status; /* 0: none yet */
+	bool json;
+	const char *body, *allow; /* allow: NULL where the header is not sent */
+	size_t len;
+	int retry_after; /* seconds; 0: not sent */
+};
+
+/*
+ * What can be said before the body is read; length is the body's if it is announced, else 0. Leaves
+ * status 0 where the body is needed. Every request passes here once: it is counted against its client.
+ */
+void service_begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
+	struct answer *out);
+
+/* The answer when the whole body is there. The body lives in the arena. */
+void service_answer(const struct service *s, const struct request *r, const char *body, size_t len,
+	int64_t now, struct arena *a, struct answer *out);
+
+/* The answer to a body beyond ROSTER_BYTES_MAX, and to a request whose framing is ambiguous. */
+void answer_too_large(struct answer *out);
+void answer_bad_request(struct answer *out);
+
+#endif
