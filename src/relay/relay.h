@@ -4,14 +4,21 @@
 
 #include "base/err.h"
 
+/* What the command line takes where it says nothing. */
+#define RELAY_LISTEN "127.0.0.1:8080"
+enum { RELAY_TTL = 3600, RELAY_PAIRINGS = 10000, RELAY_CONNECTIONS = 1024 };
+
 struct relay_conf {
 	const char *listen; /* ADDR:PORT, [ADDR]:PORT; port 0 picks one */
 	const char *node;   /* URI that a Yggdrasil node of the relay's own listens on, or NULL */
 	int ttl;            /* seconds that a pairing lives, 1 to 86400 */
-	unsigned max_pairings, max_connections;
+	unsigned max_pairings, max_connections; /* 1 to 1,000,000; 1 to 65,536 */
 };
 
-/* Serves until SIGTERM or SIGINT, then returns 0. Logs a line a request to standard error. */
+/*
+ * Serves until SIGTERM or SIGINT, then returns 0. Logs a line a request to standard error. -1 when it
+ * cannot start, or when its node ended. Takes over both signals and SIGPIPE.
+ */
 int relay_serve(const struct relay_conf *c, struct err *e);
 
 #endif

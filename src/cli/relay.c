@@ -1,0 +1,17 @@
+#include "relay/relay.h"
+#include "cli/cli.h"
+
+int cmd_relay(const struct options *o, struct arena *a)
+{
+	const struct relay_conf conf = {
+		.listen = o->listen != NULL ? o->listen : RELAY_LISTEN,
+		.node = o->node,
+		.ttl = o->ttl,
+		.max_pairings = o->max_pairings,
+		.max_connections = o->max_connections,
+	};
+	struct err e = ERR_INIT;
+
+	(void)a;
+	return relay_serve(&conf, &e) < 0 ? complain(o, &e) : EXIT_OK;
+}

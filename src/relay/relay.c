@@ -1,0 +1,217 @@
+#include "relay/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "relay/listen.h"
+#include "relay/log.h"
+#include "relay/node.h"
+#include "relay/server.h"
+#include "relay/spawn.h"
+
+enum {
+	IDLE_SECONDS = 15,      /* of a connection */
+	NODE_SECONDS = 10,      /* until the node listens */
+	OWN_FILES = 32,         /* open files besides the connections */
+	CLIENT_PAIRINGS = 1000, /* that one address may have open */
+};
+
+/* Of all rosters together; with the connections' bodies (at most 256 KiB each) this bounds the memory. */
+static const size_t rosters_max = (size_t)256 * 1024 * 1024;
+
+/* Generous for a person and for a proxy, and 40 bits of a code are far beyond it. */
+static const struct limits client_limits = {
+	.per_second = 200, .burst = 2000, .open = CLIENT_PAIRINGS, .idle_max = 16384
+};
+
+/* The write end of the pipe that a signal handler can reach. */
+static volatile sig_atomic_t stop_fd = -1;
+
+static void on_stop(int sig)
+{
+	int saved = errno;
+	ssize_t written = write((int)stop_fd, "", 1);
+
+	(void)sig;
+	(void)written;
+	errno = saved;
+}
+
+static int check(const struct relay_conf *c, struct err *e)
+{
+	if (c->ttl < 1 || c->ttl > 86400)
+		return err_set(
+			e, ERR_USAGE, NOWHERE, "--ttl %d: it must be 1 to 86400 seconds", c->ttl);
+	if (c->max_pairings < 1 || c->max_pairings > 1000000)
+		return err_set(e, ERR_USAGE, NOWHERE, "--max-pairings %u: it must be 1 to 1000000",
+			c->max_pairings);
+	if (c->max_connections < 1 || c->max_connections > 65536)
+		return err_set(e, ERR_USAGE, NOWHERE, "--max-connections %u: it must be 1 to 65536",
+			c->max_connections);
+	return c->node != NULL ? node_check_uri(c->node, e) : 0;
+}
+
+/* Every connection is an open file; the usual soft limit is 1024. */
+static int allow_files(unsigned connections, struct err *e)
+{
+	rlim_t need = (rlim_t)connections + OWN_FILES;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return err_sys(e, "cannot ask for the limit of open files");
+	if (limit.rlim_cur >= need)
+		return 0;
+	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < need)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"this system allows %llu open files and %u connections need %llu: lower "
+			"--max-connections or raise the limit (ulimit -n)",
+			(unsigned long long)limit.rlim_max, connections, (unsigned long long)need);
+	limit.rlim_cur = need;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return err_sys(e, "cannot raise the limit of open files to %llu",
+			(unsigned long long)need);
+	return 0;
+}
+
+static int catch_signals(int stop[2], struct err *e)
+{
+	struct sigaction act = { .sa_handler = on_stop };
+
+	if (spawn_pipe(stop, e) < 0)
+		return -1;
+	/* A full pipe has said it already; the handler must not block. */
+	fcntl(stop[1], F_SETFL, O_NONBLOCK);
+	stop_fd = stop[1];
+	sigemptyset(&act.sa_mask);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGINT, &act, NULL);
+	act.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &act, NULL);
+	return 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/*
+ * Passes on the node's log until the stop pipe can be read (1), the node listens (0, only where a
+ * deadline is given) or something is wrong (-1). deadline 0: there is none.
+ */
+static int watch(int stop, struct node *node, int64_t deadline, struct err *e)
+{
+	for (;;) {
+		struct pollfd fds[] = { { .fd = stop, .events = POLLIN },
+			{ .fd = node->log, .events = POLLIN } };
+		int64_t left = deadline == 0 ? -1 : deadline - now_ms();
+
+		if (deadline != 0 && left <= 0)
+			return err_set(e, ERR_SYSTEM, NOWHERE,
+				"the Yggdrasil node did not listen within %d seconds",
+				NODE_SECONDS);
+		if (poll(fds, 2, (int)left) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_sys(e, "poll");
+		}
+		if (fds[0].revents != 0)
+			return 1;
+		if (fds[1].revents == 0)
+			continue;
+		switch (node_pump(node, e)) {
+		case NODE_LISTENS:
+			if (deadline != 0)
+				return 0;
+			break;
+		case NODE_REFUSES:
+			return -1;
+		case NODE_ENDED:
+			return err_set(e, ERR_SYSTEM, NOWHERE, "the Yggdrasil node ended");
+		case NODE_NOTHING:
+			break;
+		}
+	}
+}
+
+/* 0: it listens, or none is wanted. 1: stopped meanwhile. */
+static int bring_up_node(const struct relay_conf *c, int stop, struct node *node, struct err *e)
+{
+	int rc;
+
+	if (c->node == NULL)
+		return 0;
+	if (node_start(node, c->node, e) < 0)
+		return -1;
+	rc = watch(stop, node, now_ms() + NODE_SECONDS * 1000, e);
+	if (rc == 0)
+		log_say("node: it has no network interface: the overlay cannot reach this machine");
+	return rc;
+}
+
+static int serve(const struct relay_conf *c, int listen_fd, const char *bound, int stop,
+	struct node *node, struct err *e)
+{
+	const struct store_conf store = {
+		.ttl = (int64_t)c->ttl * 1000, .open_max = c->max_pairings, .bytes_max = rosters_max
+	};
+	struct service service = { .clients = clients_new(&client_limits) };
+	struct server *server = NULL;
+	int rc;
+
+	service.store = store_new(&store, service.clients);
+	rc = server_start(&server, listen_fd, &service, c->max_connections, IDLE_SECONDS, e);
+	if (rc == 0) {
+		log_say("listening on http://%s", bound);
+		rc = watch(stop, node, 0, e);
+	}
+	server_stop(server);
+	store_free(service.store);
+	clients_free(service.clients);
+	return rc;
+}
+
+int relay_serve(const struct relay_conf *c, struct err *e)
+{
+	int listen_fd = -1, stop[2] = { -1, -1 }, rc = -1;
+	struct node node = NODE_NONE;
+	char bound[LISTEN_TEXT];
+
+	if (sodium_init() < 0)
+		return err_set(e, ERR_SYSTEM, NOWHERE, "libsodium did not start");
+	if (check(c, e) < 0 || allow_files(c->max_connections, e) < 0)
+		return -1;
+	if (listen_open(c->listen, &listen_fd, bound, e) < 0 || catch_signals(stop, e) < 0)
+		goto out;
+	rc = bring_up_node(c, stop[0], &node, e);
+	if (rc == 0) {
+		rc = serve(c, listen_fd, bound, stop[0], &node, e);
+		listen_fd = -1;
+	}
+	if (rc == 1) {
+		log_say("stopped");
+		rc = 0;
+	}
+out:
+	node_stop(&node);
+	if (listen_fd >= 0)
+		close(listen_fd);
+	if (stop[0] >= 0) {
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGINT, SIG_DFL);
+		stop_fd = -1;
+		close(stop[0]);
+		close(stop[1]);
+	}
+	return rc;
+}

@@ -1,0 +1,315 @@
+#include "relay/server.h"
+
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/roster.h"
+#include "relay/log.h"
+
+enum {
+	/* Of a connection: its headers, and the body in pieces. */
+	CONNECTION_MEMORY = 16 * 1024,
+	/* What is read and thrown away of a body that is too large, so that its sender hears why. */
+	DISCARD_MAX = 4 * ROSTER_BYTES_MAX,
+	/* Milliseconds that sending one request may take, however steadily it drips. */
+	REQUEST_MAX = 30 * 1000,
+};
+
+struct server {
+	struct MHD_Daemon *daemon;
+	struct service service;
+	atomic_uint busy; /* requests under way */
+};
+
+/* One request. */
+struct exchange {
+	struct server *server;
+	const char *method; /* a constant */
+	char peer[PEER_TEXT];
+	int64_t started; /* microseconds */
+	struct request request;
+	bool begun, queued;
+	struct answer answer;
+	char *body;
+	size_t len, cap, discarded;
+	struct arena *arena;
+};
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int64_t now_ms(void)
+{
+	return now_us() / 1000;
+}
+
+static struct network network_of(const struct sockaddr *sa)
+{
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+	const struct sockaddr_in *in = (const void *)sa;
+	struct network net = { 0 };
+
+	if (sa != NULL && sa->sa_family == AF_INET) {
+		net.b[10] = net.b[11] = 0xff;
+		memcpy(net.b + 12, &in->sin_addr, 4);
+	} else if (sa != NULL && sa->sa_family == AF_INET6) {
+		memcpy(net.b, &in6->sin6_addr,
+			IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) ? sizeof(net.b) : 8);
+	}
+	return net;
+}
+
+/* The request line is there, the headers are not: the exchange begins. */
+static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *peer = info != NULL ? info->client_addr : NULL;
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	if (x == NULL)
+		return NULL;
+	x->server = cls;
+	x->method = method_name(NULL);
+	x->started = now_us();
+	x->request.from = network_of(peer);
+	peer_format(peer, x->peer);
+	route_of(target, &x->request.route);
+	atomic_fetch_add(&x->server->busy, 1);
+	return x;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+	enum MHD_RequestTerminationCode why)
+{
+	struct exchange *x = *con_cls;
+
+	(void)cls;
+	(void)why;
+	(void)connection;
+	if (x == NULL)
+		return;
+	if (!x->queued)
+		x->answer = (struct answer){ 0 };
+	log_request(x->peer, x->method, route_name(x->request.route.kind), x->answer.status,
+		x->answer.len, now_us() - x->started);
+	atomic_fetch_sub(&x->server->busy, 1);
+	arena_free(x->arena);
+	free(x->body);
+	free(x);
+	*con_cls = NULL;
+}
+
+/* The headers that say how long the body is. */
+struct framing {
+	unsigned lengths, codings;
+	bool odd; /* a transfer coding other than chunked */
+	uint64_t length;
+};
+
+static enum MHD_Result on_header(
+	void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct framing *f = cls;
+
+	(void)kind;
+	if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+		f->lengths++;
+		/* More digits than fit give ULLONG_MAX, which is too large as well. */
+		f->length = value != NULL ? strtoull(value, NULL, 10) : 0;
+	} else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		f->codings++;
+		f->odd = f->odd || value == NULL || strcasecmp(value, "chunked") != 0;
+	}
+	return MHD_YES;
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+/* Other schemes than Bearer are somebody else's, a proxy's for instance. */
+static const char *bearer(struct MHD_Connection *connection)
+{
+	const char *value = header(connection, MHD_HTTP_HEADER_AUTHORIZATION);
+
+	if (value == NULL || strncasecmp(value, "Bearer ", 7) != 0)
+		return NULL;
+	return value + 7 + strspn(value + 7, " ");
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *connection, struct exchange *x, bool last)
+{
+	const struct answer *answer = &x->answer;
+	struct MHD_Response *response;
+	enum MHD_Result rc = MHD_YES;
+	char seconds[16];
+
+	/* It is copied: the exchange may be gone before the last byte is sent. */
+	response = MHD_create_response_from_buffer(
+		answer->len, (void *)(uintptr_t)answer->body, MHD_RESPMEM_MUST_COPY);
+	if (response == NULL)
+		return MHD_NO;
+	snprintf(seconds, sizeof(seconds), "%d", answer->retry_after);
+	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+		    answer->json ? "application/json" : "text/plain; charset=utf-8") != MHD_YES ||
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") !=
+			MHD_YES ||
+		MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") != MHD_YES ||
+		(answer->allow != NULL &&
+			MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow) !=
+				MHD_YES) ||
+		(answer->retry_after != 0 &&
+			MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds) !=
+				MHD_YES) ||
+		(last &&
+			MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") !=
+				MHD_YES))
+		rc = MHD_NO;
+	if (rc == MHD_YES)
+		rc = MHD_queue_response(connection, (unsigned)answer->status, response);
+	MHD_destroy_response(response);
+	x->queued = rc == MHD_YES;
+	return rc;
+}
+
+/* The headers are there. Answers at once only what must not wait for the body. */
+static enum MHD_Result begin(
+	struct exchange *x, struct MHD_Connection *connection, const char *method)
+{
+	struct framing framing = { 0 };
+
+	x->begun = true;
+	x->method = method_name(method);
+	x->request.method = method_of(method);
+	x->request.token = bearer(connection);
+	x->request.key = header(connection, "Idempotency-Key");
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &framing);
+	service_begin(&x->server->service, &x->request, framing.length, now_ms(), &x->answer);
+	/* Who reads such a request differently behind a proxy can slip one in (RFC 9112, 6.1). */
+	if (framing.odd || framing.lengths + framing.codings > 1) {
+		answer_bad_request(&x->answer);
+		return send_answer(connection, x, true);
+	}
+	if (framing.length > ROSTER_BYTES_MAX)
+		return send_answer(connection, x, true);
+	return MHD_YES;
+}
+
+static enum MHD_Result receive(struct exchange *x, const char *data, size_t *size)
+{
+	size_t n = *size;
+
+	*size = 0;
+	if (now_us() - x->started > (int64_t)REQUEST_MAX * 1000)
+		return MHD_NO;
+	if (x->answer.status != 0 || n > ROSTER_BYTES_MAX - x->len) {
+		if (x->answer.status == 0)
+			answer_too_large(&x->answer);
+		x->discarded += n;
+		return x->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+	}
+	if (n > x->cap - x->len) {
+		size_t cap = x->cap == 0 ? 4096 : x->cap * 2;
+		char *body;
+
+		while (cap - x->len < n)
+			cap *= 2;
+		body = realloc(x->body, cap);
+		if (body == NULL)
+			return MHD_NO;
+		x->body = body;
+		x->cap = cap;
+	}
+	memcpy(x->body + x->len, data, n);
+	x->len += n;
+	return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *data, size_t *size, void **con_cls)
+{
+	struct exchange *x = *con_cls;
+
+	(void)cls;
+	(void)url;
+	(void)version;
+	if (x == NULL)
+		return MHD_NO;
+	if (!x->begun)
+		return begin(x, connection, method);
+	if (*size != 0)
+		return receive(x, data, size);
+	if (x->answer.status == 0) {
+		x->arena = arena_new();
+		service_answer(&x->server->service, &x->request, x->body != NULL ? x->body : "",
+			x->len, now_ms(), x->arena, &x->answer);
+	}
+	return send_answer(connection, x, false);
+}
+
+/* libmicrohttpd's own messages quote what clients sent. */
+static void on_log(void *cls, const char *fmt, va_list ap)
+{
+	(void)cls;
+	(void)fmt;
+	(void)ap;
+}
+
+int server_start(struct server **out, int listen_fd, const struct service *service,
+	unsigned max_connections, unsigned timeout_s, struct err *e)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	/* One client must not hold all connections; a small limit is left as it is. */
+	unsigned per_address = max_connections > 64 ? max_connections / 4 : max_connections;
+
+	if (s == NULL)
+		abort();
+	s->service = *service;
+	atomic_init(&s->busy, 0);
+	s->daemon = MHD_start_daemon(
+		MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, max_connections,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+		timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+	if (s->daemon == NULL) {
+		close(listen_fd);
+		free(s);
+		return err_set(e, ERR_SYSTEM, NOWHERE, "the HTTP server did not start");
+	}
+	*out = s;
+	return 0;
+}
+
+void server_stop(struct server *s)
+{
+	const struct timespec tick = { .tv_nsec = 10 * 1000 * 1000 };
+	int listen_fd;
+
+	if (s == NULL)
+		return;
+	listen_fd = MHD_quiesce_daemon(s->daemon);
+	if (listen_fd >= 0)
+		close(listen_fd);
+	for (int i = 0; i < 100 && atomic_load(&s->busy) != 0; i++)
+		nanosleep(&tick, NULL);
+	MHD_stop_daemon(s->daemon);
+	free(s);
+}

@@ -1,0 +1,20 @@
+/* The HTTP server: the only part that knows libmicrohttpd. It answers in a thread of its own. */
+#ifndef JMESH_RELAY_SERVER_H
+#define JMESH_RELAY_SERVER_H
+
+#include "base/err.h"
+#include "relay/service.h"
+
+struct server;
+
+/*
+ * Takes over listen_fd, also when it fails. The service is used by the server's thread alone until
+ * server_stop. A connection may be idle for timeout_s seconds.
+ */
+int server_start(struct server **out, int listen_fd, const struct service *service,
+	unsigned max_connections, unsigned timeout_s, struct err *e);
+
+/* Accepts nothing more, lets the requests under way finish for a second, and ends. NULL is fine. */
+void server_stop(struct server *s);
+
+#endif
