@@ -311,16 +311,17 @@ relay_stop() {
 	wait_for 10 eval "! on $1 kill -0 \$(cat $LAB/$1/relay.pid)"
 }
 
-# settle HOST...: waits until the nodes of these hosts, which must be connected with each other, have found
-# their places in the overlay.
+# settle HOST...: waits until the nodes of these hosts, which must be connected, reach each other.
 settle() {
-	local name socket sockets=()
+	local name socket words=()
 	for name in "$@"; do
 		for socket in "$LAB/$name"/lib/jmesh/nodes/*/yggdrasil.sock "$LAB/$name"/*.sock; do
-			[ ! -S "$socket" ] || sockets+=("$socket")
+			[ ! -S "$socket" ] || words+=("$socket")
 		done
+		words+=(--)
 	done
-	python3 "$LAB/tests/settle.py" "$(seconds 20)" "${sockets[@]}" || fail "the overlay does not settle"
+	unset 'words[-1]'
+	python3 "$LAB/tests/settle.py" "$(seconds 20)" "${words[@]}" || fail "the overlay does not settle"
 }
 
 # pings HOST JAIL TARGET: one echo request is answered, soon.

@@ -1,38 +1,42 @@
 #!/usr/bin/env python3
-"""Wait until every Yggdrasil node of the lab knows its final place in the overlay's tree.
+"""Wait until the Yggdrasil nodes of the lab's machines reach each other.
 
-settle.py SECONDS SOCKET...
+settle.py SECONDS SOCKET... [-- SOCKET...]...
 
-A node's place changes in the first seconds of its peerings, and it tells who asks where it is together with
-the time in whole seconds: of two places that it told in one second, those who asked believe the first
-for a minute (ironwood, pathfinder.go). So a test that sends packets right after a node's start may have
-to wait for that long. Settled is: all have one root, and nothing has moved for more than a second.
+The sockets of each machine stand between "--". In the first seconds of its peerings a node's place in the
+tree and the filters that lead to it still change. Whoever asks for the node then may be told a place
+that is wrong for a minute, and a session whose first answer was lost waits as long for the next
+(ironwood, pathfinder.go and session.go). So first the tree comes to rest, then every two nodes of
+different machines talk to each other, both ways at once, which brings up the session in any case.
 """
 
 import json
 import socket
 import sys
+import threading
 import time
 
 QUIET = 1.2
 
 
-def ask(path, request):
+def ask(path, request, timeout=2, **arguments):
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(2)
+        s.settimeout(timeout)
         s.connect(path)
-        s.sendall(json.dumps({"request": request}).encode())
+        s.sendall(json.dumps({"request": request, "arguments": arguments}).encode())
         answer = b""
         while True:
             more = s.recv(65536)
-            if not more:
-                break
             answer += more
             try:
-                return json.loads(answer)["response"]
+                reply = json.loads(answer)
             except ValueError:
+                if not more:
+                    raise
                 continue
-    return json.loads(answer)["response"]
+            if reply["status"] != "success":
+                raise ValueError(reply.get("error"))
+            return reply["response"]
 
 
 def place(path):
@@ -48,21 +52,56 @@ def place(path):
     return way
 
 
-def main():
-    end = time.monotonic() + float(sys.argv[1])
+def rest(paths, end):
     last, since, problem = None, time.monotonic(), None
     while time.monotonic() < end:
         try:
-            now = [place(p) for p in sys.argv[2:]]
+            now = [place(p) for p in paths]
             problem = None
         except (OSError, KeyError, ValueError) as e:
             now, problem = None, e
         if now is None or now != last or len({way[-1] for way in now}) > 1:
             last, since = now, time.monotonic()
         elif time.monotonic() - since > QUIET:
-            return
+            return [way[0] for way in now]
         time.sleep(0.1)
-    sys.exit("not settled: %s" % (problem or [[key[:8] for key in way] for way in last or []]))
+    sys.exit("not at rest: %s" % (problem or [[key[:8] for key in way] for way in last or []]))
+
+
+def talk(path, key, end, silent):
+    while time.monotonic() < end:
+        try:
+            ask(path, "getnodeinfo", 1, key=key)
+            return
+        except (OSError, ValueError):
+            continue
+    silent.append((path, key[:8]))
+
+
+def main():
+    end = time.monotonic() + float(sys.argv[1])
+    machines = [[]]
+    for word in sys.argv[2:]:
+        if word == "--":
+            machines.append([])
+        else:
+            machines[-1].append(word)
+    paths = [path for machine in machines for path in machine]
+    keys = dict(zip(paths, rest(paths, end)))
+    silent, threads = [], []
+    for machine in machines:
+        for path in machine:
+            for other in paths:
+                if other not in machine:
+                    threads.append(
+                        threading.Thread(target=talk, args=(path, keys[other], end, silent))
+                    )
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if silent:
+        sys.exit("no answer: %s" % silent)
 
 
 main()
