@@ -3,18 +3,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/select.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/clock.h"
 #include "os/file.h"
 
-enum { LOOK_US = 20000 };
+enum { LOOK_NS = 20000000 };
 
 /* "apply" of `jmesh apply …`; "" where the system does not tell. Nothing behind it: a code may be there. */
 static void own_command(char *word, size_t size)
@@ -112,15 +114,27 @@ static int try_once(const char *dir, int *fd, long *pid, struct err *e)
 	return 1;
 }
 
+/* Waits a little; -1 when a signal handler ran, with a mask that lets it. */
+static int nap(const sigset_t *mask)
+{
+	struct timespec ts = { .tv_nsec = LOOK_NS };
+
+	return pselect(0, NULL, NULL, NULL, &ts, mask);
+}
+
 int statelock_take(struct statelock *l, const char *state_dir, int wait_s,
 	void (*told)(void *ctx, long pid), void *ctx, struct err *e)
 {
 	int64_t until = clock_ms() + (int64_t)wait_s * 1000;
 	bool waiting = false;
+	sigset_t all, mask;
 	char text[64], word[24];
 	int fd = -1, rc;
 	long pid = 0;
 
+	/* Signals come while we nap, and only then: none is lost between two naps. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &mask);
 	while ((rc = try_once(state_dir, &fd, &pid, e)) == 1) {
 		if (fd < 0)
 			continue;
@@ -131,12 +145,13 @@ int statelock_take(struct statelock *l, const char *state_dir, int wait_s,
 		if (!waiting && told != NULL)
 			told(ctx, pid);
 		waiting = true;
-		if (clock_nap_us(LOOK_US) < 0) {
+		if (nap(&mask) < 0) {
 			rc = err_set(e, ERR_INTERRUPTED, NOWHERE,
 				"interrupted while waiting for another jmesh on %s", state_dir);
 			break;
 		}
 	}
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	if (rc < 0) {
 		if (fd >= 0)
 			close(fd);
