@@ -30,7 +30,7 @@ static int slurp(int fd, size_t expected, struct arena *a, struct input *in, str
 		len += (size_t)n;
 		if (len > MESH_BYTES_MAX)
 			return err_set(e, ERR_CONFIG, NOWHERE,
-				"%s: larger than %d MiB, which no mesh file is", in->name,
+				"%s: larger than %d MiB, the most that is read", in->name,
 				MESH_BYTES_MAX / 1024 / 1024);
 		if (len == cap - 1) {
 			char *bigger = arena_alloc(a, cap * 2, 1);
@@ -56,9 +56,7 @@ int input_read(const char *file, struct arena *a, struct input *out, struct err 
 	fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0) {
 		if (errno == ENOENT)
-			return err_set(e, ERR_CONFIG, NOWHERE,
-				"%s: no such file; write one, or name another on the command line",
-				file);
+			return err_set(e, ERR_CONFIG, NOWHERE, "%s: no such file", file);
 		return err_sys(e, "%s", file);
 	}
 	if (fstat(fd, &st) < 0) {
@@ -66,14 +64,13 @@ int input_read(const char *file, struct arena *a, struct input *out, struct err 
 		goto out;
 	}
 	if (S_ISDIR(st.st_mode)) {
-		err_set(e, ERR_CONFIG, NOWHERE, "%s: is a directory; name the mesh file in it",
-			out->name);
+		err_set(e, ERR_CONFIG, NOWHERE, "%s: is a directory, not a file", out->name);
 		goto out;
 	}
 	if (S_ISREG(st.st_mode)) {
 		if (st.st_size > MESH_BYTES_MAX) {
 			err_set(e, ERR_CONFIG, NOWHERE,
-				"%s: larger than %d MiB, which no mesh file is", out->name,
+				"%s: larger than %d MiB, the most that is read", out->name,
 				MESH_BYTES_MAX / 1024 / 1024);
 			goto out;
 		}
@@ -90,34 +87,52 @@ out:
 struct cursor {
 	const char *line; /* where line number `number` begins */
 	size_t left;      /* bytes from there to the end of the text */
+	size_t len, next; /* of the line; from its begin to that of the following one */
 	int number;
+	int col; /* the column of the character at byte `at` of the line */
+	size_t at;
 };
 
-/* The line of that number; false where the text has no such line. */
-static bool cursor_go(struct cursor *c, int number, const char **line, size_t *len)
+static void cursor_line(struct cursor *c, int number)
 {
-	size_t next;
-
-	if (number < 1 || number < c->number)
-		return false;
-	for (; c->number < number; c->number++) {
-		line_len(c->line, c->left, &next);
-		if (next == c->left)
-			return false;
-		c->line += next;
-		c->left -= next;
-	}
-	*line = c->line;
-	*len = line_len(c->line, c->left, &next);
-	return true;
+	c->number = number;
+	c->len = line_len(c->line, c->left, &c->next);
+	c->col = 1;
+	c->at = 0;
 }
 
-static size_t count_chars(const char *s, size_t len)
+/* Goes to the place, or as near as there is text; false where there is no such line. */
+static bool cursor_go(struct cursor *c, struct loc to)
+{
+	while (c->number < to.line) {
+		if (c->next == c->left)
+			return false;
+		c->line += c->next;
+		c->left -= c->next;
+		cursor_line(c, c->number + 1);
+	}
+	for (; c->col < to.col && c->at < c->len; c->col++)
+		c->at += line_chars(c->line + c->at, c->len - c->at, 1);
+	return c->number == to.line;
+}
+
+/* The byte that is `chars` characters before the cursor, or the line's first. */
+static size_t cursor_back(const struct cursor *c, size_t chars)
+{
+	size_t at = c->at;
+
+	for (; chars > 0 && at > 0; chars--)
+		for (at--; at > 0 && ((unsigned char)c->line[at] & 0xc0) == 0x80; at--)
+			;
+	return at;
+}
+
+static size_t count_chars(const char *s)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < len; i++)
-		n += ((unsigned char)s[i] & 0xc0) != 0x80;
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
 	return n;
 }
 
@@ -132,27 +147,21 @@ static const char *shown(struct arena *a, const char *s, size_t len)
 	return text_safe(a, copy, len, false);
 }
 
-/* The line, cut around the column where it is long, and a caret under the column. */
-static void show_line(FILE *to, bool colour, struct arena *a, const char *line, size_t len, int col)
+/* The line, cut around the cursor where it is long, and a caret under it. */
+static void show_line(FILE *to, bool colour, struct arena *a, const struct cursor *c)
 {
-	size_t before = line_chars(line, len, (size_t)col - 1), from = 0, end;
-	size_t chars = count_chars(line, before);
-	const char *head, *lead = "", *tail = "";
+	size_t from = 0, end = line_chars(c->line, c->len, SHOWN_MAX);
+	const char *head, *lead;
 
-	if (chars > SHOWN_BEFORE &&
-		before + line_chars(line + before, len - before, SHOWN_MAX - SHOWN_BEFORE) < len) {
-		from = line_chars(line, len, chars - SHOWN_BEFORE);
-		lead = "...";
-	} else if (chars > SHOWN_MAX) {
-		from = line_chars(line, len, chars - SHOWN_BEFORE);
-		lead = "...";
+	if (end < c->len && c->col > SHOWN_BEFORE) {
+		from = cursor_back(c, SHOWN_BEFORE);
+		end = from + line_chars(c->line + from, c->len - from, SHOWN_MAX);
 	}
-	end = from + line_chars(line + from, len - from, SHOWN_MAX);
-	if (end < len)
-		tail = "...";
-	head = shown(a, line + from, before - from);
-	fprintf(to, "  %s%s%s%s\n", lead, head, shown(a, line + before, end - before), tail);
-	fprintf(to, "  %*s%s^%s\n", (int)(strlen(lead) + count_chars(head, strlen(head))), "",
+	lead = from == 0 ? "" : "...";
+	head = shown(a, c->line + from, c->at - from);
+	fprintf(to, "  %s%s%s%s\n", lead, head, shown(a, c->line + c->at, end - c->at),
+		end < c->len ? "..." : "");
+	fprintf(to, "  %*s%s^%s\n", (int)(strlen(lead) + count_chars(head)), "",
 		colour ? "\033[1;32m" : "", colour ? "\033[0m" : "");
 }
 
@@ -174,21 +183,21 @@ void input_complain(
 {
 	static const char bom[] = "\xef\xbb\xbf";
 	bool has_bom = in->len >= 3 && memcmp(in->text, bom, 3) == 0;
-	struct cursor c = { in->text + (has_bom ? 3 : 0), in->len - (has_bom ? 3 : 0), 1 };
+	struct cursor c = { .line = in->text + (has_bom ? 3 : 0),
+		.left = in->len - (has_bom ? 3 : 0) };
 
+	cursor_line(&c, 1);
 	for (size_t i = 0; i < n; i++) {
 		const struct problem *p = &problems[i];
 		bool asks = p->hint != NULL && is_question(p->hint);
 		struct arena *a = arena_new();
-		const char *line;
-		size_t len;
 
 		fprintf(to, "%s%s:%d:%d:%s %serror:%s %s%s%s\n", colour ? "\033[1m" : "",
 			safe(a, in->name), p->at.line, p->at.col, colour ? "\033[0m" : "",
 			colour ? "\033[1;31m" : "", colour ? "\033[0m" : "", safe(a, p->text),
 			asks ? ", " : "", asks ? safe(a, p->hint) : "");
-		if (cursor_go(&c, p->at.line, &line, &len) && len > 0)
-			show_line(to, colour, a, line, len, p->at.col);
+		if (cursor_go(&c, p->at) && c.len > 0)
+			show_line(to, colour, a, &c);
 		if (p->hint != NULL && !asks)
 			fprintf(to, "  hint: %s\n", safe(a, p->hint));
 		arena_free(a);

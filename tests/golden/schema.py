@@ -65,6 +65,16 @@ def refusal(validator, path):
     return None if error is None else "%s: %s" % (error.json_path, error.message[:200])
 
 
+def keys_of(value, under="properties"):
+    """Every key that a schema names, or that a file uses."""
+    if isinstance(value, list):
+        return set().union(*(keys_of(entry, under) for entry in value))
+    if not isinstance(value, dict):
+        return set()
+    found = set(value.get(under, {}) if under else value)
+    return found.union(*(keys_of(entry, under) for entry in value.values()))
+
+
 def main():
     schema = json.loads((ROOT / "schema/mesh.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -86,6 +96,9 @@ def main():
             wrong.append("%s is bad, but the schema lets it pass" % path.name)
     for name in sorted(set(UNSAID) - {path.stem for path in bad}):
         wrong.append("%s is in UNSAID, but there is no such file" % name)
+    full = yaml.load((ROOT / "examples/full.yaml").read_bytes(), Loader)
+    for key in sorted(keys_of(schema) ^ keys_of(full, None)):
+        wrong.append("the key '%s' is only in one of the schema and full.yaml" % key)
     print("\n".join(wrong))
     return 1 if wrong or not good or not bad else 0
 
