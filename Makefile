@@ -121,8 +121,12 @@ $(BUILD)/tests/unit/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/libjmesh.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(UNIT_LIBS) $(LDLIBS)
 
-golden: $(BUILD)/jmesh ## outputs compared with the files in tests/golden
+golden: $(BUILD)/jmesh $(BUILD)/tests/golden/plan ## outputs compared with the files in tests/golden
 	sh tests/golden/run $(BUILD)
+
+$(BUILD)/tests/golden/plan: $(BUILD)/tests/golden/plan.o $(BUILD)/libjmesh.a
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 lab: $(BUILD)/jmesh ## real daemons in a lab of namespaces (LAB=NAME: one test)
 	sh tests/lab/run -j $(LAB_JOBS) $(BUILD) $(LAB)
@@ -147,13 +151,14 @@ format: ## rewrite the sources by .clang-format
 	clang-format -i $(FORMATTED)
 
 format-check: ## sources are formatted
-	clang-format --dry-run -Werror $(FORMATTED)
+	@clang-format --dry-run -Werror $(FORMATTED)
+	@echo "format: $(words $(FORMATTED)) files"
 
 layers: ## includes point one way (DESIGN's layout)
-	sh tests/layers.sh
+	@sh tests/layers.sh
 
 purity: $(call obj,$(PURE_SRC)) ## the pure parts call nothing that reaches the world
-	sh tests/purity.sh $^
+	@sh tests/purity.sh $^
 
 portable: ## what is not Linux's own compiles without Linux, as POSIX
 	@set -e; for file in $(filter-out $(LINUX_SRC),$(LIB_SRC)) src/cli/main.c; do \
@@ -163,10 +168,9 @@ portable: ## what is not Linux's own compiles without Linux, as POSIX
 	done; echo "portable: $(words $(filter-out $(LINUX_SRC),$(LIB_SRC))) files"
 
 tidy: ## static analysis
-	cppcheck --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
-		--quiet --check-level=normal -I. -Isrc $(LIB_SRC) src/cli/main.c 2>&1 || \
-	cppcheck --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
-		--quiet -I. -Isrc $(LIB_SRC) src/cli/main.c
+	@cppcheck --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+		--quiet -j 2 -I. -Isrc $(LIB_SRC) src/cli/main.c
+	@echo "tidy: $(words $(LIB_SRC)) files"
 
 docs-check: $(BUILD)/jmesh ## man pages, completion and README agree with the program
 	sh tests/docs.sh $(BUILD)
