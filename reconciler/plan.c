@@ -110,6 +110,8 @@ void plan_explain(struct plan *p, const struct mesh *mesh, const struct lock *lo
 		if (c->action == ACTION_REMOVE && c->why == NULL &&
 			(c->kind == KIND_FIREWALL || c->kind == KIND_DNS))
 			c->why = why_it_goes(c, mesh, owners, n, a);
+		if (c->action == ACTION_CHANGE && c->kind == KIND_FIREWALL && c->why == NULL)
+			c->why = "the rules in place are others";
 		if (c->action == ACTION_REMOVE && c->kind == KIND_PAIRING)
 			c->why = in_file(mesh, c->scope) ? "its roster is written in the mesh file"
 							 : "no longer in the mesh file";

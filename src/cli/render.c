@@ -111,6 +111,7 @@ static const char *subject(const struct render *r, const struct change *c, bool 
 	case KIND_IDENTITY:
 		return "key of its own";
 	case KIND_FIREWALL:
+		*values = false;
 		if (strcmp(c->key, "rules") == 0)
 			return c->after != NULL ? c->after : "default-deny";
 		return begins(c->key, "address ", &rest) ? arena_printf(r->a, "allow %s", rest)

@@ -81,7 +81,8 @@ static void read_live(
 		if (line[0] == '#')
 			continue;
 		if (strcmp(line, "in sync") == 0) {
-			for (size_t i = 0; i < wanted->n; i++)
+			/* What the lock holds comes from the lock. */
+			for (size_t i = 0; i < wanted->n && wanted->v[i].kind != KIND_PAIRING; i++)
 				items_add(observed, wanted->v[i].kind, wanted->v[i].scope,
 					wanted->v[i].key, wanted->v[i].value, NULL, 0);
 			continue;
