@@ -150,10 +150,10 @@ static enum node_event pass_on(struct node *n, struct err *e)
 	arena_free(a);
 	if (strstr(n->line, " listener started on ") != NULL) {
 		event = NODE_LISTENS;
-	} else if (strstr(n->line, "Failed to start listener ") != NULL) {
+	} else if (strstr(n->line, "Failed to start listener ") != NULL ||
+		strstr(n->line, "Invalid listener URI ") != NULL) {
 		event = NODE_REFUSES;
-		err_set(e, ERR_SYSTEM, NOWHERE, "the Yggdrasil node does not listen: %s",
-			strstr(n->line, "Failed to start listener "));
+		err_set(e, ERR_SYSTEM, NOWHERE, "the Yggdrasil node does not listen: %s", n->line);
 	}
 	n->len = 0;
 	return event;

@@ -1,0 +1,302 @@
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "relay/store.h"
+
+enum { TTL = 3600 * 1000 };
+
+static const char ours[] = "{\"jails\":[1]}", theirs[] = "{\"jails\":[2]}";
+static const char key[] = "0123456789abcdef";
+
+struct bench {
+	struct clients *clients;
+	struct store *store;
+};
+
+static struct bench bench_new(unsigned open_max, unsigned per_client, size_t bytes)
+{
+	const struct limits limits = { 10, 20, per_client, 4 };
+	const struct store_conf conf = { TTL, open_max, bytes };
+	struct bench b;
+
+	cr_assert_geq(sodium_init(), 0);
+	b.clients = clients_new(&limits);
+	b.store = store_new(&conf, b.clients);
+	return b;
+}
+
+static void bench_free(struct bench *b)
+{
+	store_free(b->store);
+	clients_free(b->clients);
+}
+
+static struct client *client(struct bench *b, uint8_t n)
+{
+	const struct network net = { { n } };
+
+	return clients_at(b->clients, &net, 0);
+}
+
+static struct ticket create(struct bench *b, int64_t now)
+{
+	struct ticket t;
+
+	cr_assert_eq(store_create(b->store, client(b, 1), ours, now, &t), STORE_OK);
+	return t;
+}
+
+static enum store_status join(struct bench *b, const struct ticket *t, const char *k, int64_t now)
+{
+	const char *got = NULL;
+	enum store_status status = store_join(b->store, t->code, theirs, k, now, &got);
+
+	if (status == STORE_OK)
+		cr_assert_str_eq(got, ours);
+	return status;
+}
+
+static enum store_status read_as(
+	struct bench *b, const struct ticket *t, const char *token, int64_t now)
+{
+	const char *got = NULL;
+	enum store_status status = store_read(b->store, t->code, token, now, &got);
+
+	if (status == STORE_OK)
+		cr_assert_str_eq(got, theirs);
+	return status;
+}
+
+Test(relay_store, pairs_once)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct ticket t = create(&b, 0);
+
+	cr_assert_eq(read_as(&b, &t, NULL, 1), STORE_WAITING);
+	cr_assert(store_joinable(b.store, t.code, NULL, 1));
+	cr_assert_eq(join(&b, &t, NULL, 2), STORE_OK);
+	cr_assert_not(store_joinable(b.store, t.code, NULL, 3));
+	cr_assert_eq(join(&b, &t, NULL, 3), STORE_GONE);
+	cr_assert_eq(read_as(&b, &t, NULL, 4), STORE_OK);
+	cr_assert_eq(read_as(&b, &t, NULL, 4), STORE_GONE);
+	cr_assert_eq(join(&b, &t, NULL, 4), STORE_GONE);
+	cr_assert_eq(store_open(b.store, 4), 0);
+	bench_free(&b);
+}
+
+Test(relay_store, knows_no_code_that_it_did_not_give)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct ticket t = create(&b, 0), other = { "81-zephyr-night-climb", "" };
+
+	cr_assert_eq(read_as(&b, &other, NULL, 1), STORE_GONE);
+	cr_assert_eq(join(&b, &other, NULL, 1), STORE_GONE);
+	cr_assert_eq(read_as(&b, &t, NULL, 1), STORE_WAITING);
+	bench_free(&b);
+}
+
+Test(relay_store, forgets_at_the_end_of_the_time_to_live)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct ticket t = create(&b, 5), u = create(&b, 6);
+
+	cr_assert_eq(read_as(&b, &t, NULL, TTL + 4), STORE_WAITING);
+	cr_assert_eq(read_as(&b, &t, NULL, TTL + 5), STORE_GONE);
+	cr_assert_eq(read_as(&b, &t, t.token, TTL + 5), STORE_GONE);
+	cr_assert_eq(store_open(b.store, TTL + 5), 1);
+	cr_assert_eq(join(&b, &u, NULL, TTL + 6), STORE_GONE);
+	cr_assert_eq(store_open(b.store, TTL + 6), 0);
+	bench_free(&b);
+}
+
+Test(relay_store, a_plain_read_ends_with_the_time_to_live_also_when_joined)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct ticket t = create(&b, 0);
+
+	cr_assert_eq(join(&b, &t, key, TTL - 1), STORE_OK);
+	cr_assert_eq(read_as(&b, &t, NULL, TTL), STORE_GONE);
+	cr_assert_eq(join(&b, &t, key, TTL + 1), STORE_OK);
+	cr_assert_eq(read_as(&b, &t, t.token, TTL - 2 + STORE_AGAIN), STORE_OK);
+	cr_assert_eq(read_as(&b, &t, t.token, TTL - 3 + 2 * STORE_AGAIN), STORE_OK);
+	cr_assert_eq(read_as(&b, &t, t.token, TTL - 2 + 2 * STORE_AGAIN), STORE_GONE);
+	bench_free(&b);
+}
+
+Test(relay_store, the_token_reads_again_for_a_minute)
+{
+	for (int plain = 0; plain <= 1; plain++) {
+		struct bench b = bench_new(10, 10, 1000);
+		struct ticket t = create(&b, 0);
+
+		cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_WAITING);
+		cr_assert_eq(join(&b, &t, NULL, 0), STORE_OK);
+		cr_assert_eq(read_as(&b, &t, plain ? NULL : t.token, 10), STORE_OK);
+		cr_assert_eq(read_as(&b, &t, NULL, 11), STORE_GONE);
+		cr_assert_eq(read_as(&b, &t, t.token, 9 + STORE_AGAIN), STORE_OK);
+		cr_assert_eq(read_as(&b, &t, t.token, 10 + STORE_AGAIN), STORE_GONE);
+		bench_free(&b);
+	}
+}
+
+Test(relay_store, a_wrong_token_uses_nothing_up)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct ticket t = create(&b, 0), other = create(&b, 0);
+
+	cr_assert_eq(join(&b, &t, NULL, 0), STORE_OK);
+	cr_assert_eq(read_as(&b, &t, other.token, 1), STORE_GONE);
+	cr_assert_eq(read_as(&b, &t, "", 1), STORE_GONE);
+	cr_assert_eq(read_as(&b, &t, "0123456789abcdef0123456789abcdef0", 1), STORE_GONE);
+	cr_assert_eq(read_as(&b, &t, NULL, 1), STORE_OK);
+	bench_free(&b);
+}
+
+Test(relay_store, the_key_gets_the_same_answer_with_the_same_roster)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct ticket t = create(&b, 0);
+	const char *got;
+
+	cr_assert_eq(join(&b, &t, key, 0), STORE_OK);
+	cr_assert(store_joinable(b.store, t.code, key, 5));
+	cr_assert_eq(join(&b, &t, key, TTL - 1), STORE_OK);
+	cr_assert_eq(join(&b, &t, "0123456789abcdeX", TTL - 1), STORE_GONE);
+	cr_assert_eq(join(&b, &t, "0123456789abcdef0", TTL - 1), STORE_GONE);
+	cr_assert_eq(join(&b, &t, NULL, TTL - 1), STORE_GONE);
+	cr_assert_eq(
+		store_join(b.store, t.code, "{\"jails\":[3]}", key, TTL - 1, &got), STORE_GONE);
+	cr_assert_eq(read_as(&b, &t, NULL, TTL - 1), STORE_OK);
+	cr_assert_eq(join(&b, &t, key, TTL - 2 + STORE_AGAIN), STORE_OK);
+	cr_assert_eq(join(&b, &t, key, TTL - 1 + STORE_AGAIN), STORE_GONE);
+	bench_free(&b);
+}
+
+Test(relay_store, without_a_key_nobody_joins_again_with_one)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct ticket t = create(&b, 0);
+
+	cr_assert_eq(join(&b, &t, NULL, 0), STORE_OK);
+	cr_assert_eq(join(&b, &t, key, 0), STORE_GONE);
+	cr_assert_eq(join(&b, &t, "", 0), STORE_GONE);
+	bench_free(&b);
+}
+
+Test(relay_store, bounds_open_pairings)
+{
+	struct bench b = bench_new(2, 10, 1000);
+	struct ticket t = create(&b, 0), u = create(&b, 1), v;
+
+	cr_assert_eq(store_create(b.store, client(&b, 2), ours, 1, &v), STORE_FULL);
+	cr_assert_eq(join(&b, &t, NULL, 1), STORE_OK);
+	cr_assert_eq(store_create(b.store, client(&b, 2), ours, 1, &v), STORE_FULL);
+	cr_assert_eq(read_as(&b, &t, NULL, 1), STORE_OK);
+	v = create(&b, 2);
+	cr_assert_eq(read_as(&b, &u, NULL, 2), STORE_WAITING);
+	cr_assert_eq(store_create(b.store, client(&b, 2), ours, TTL + 1, &v), STORE_OK);
+	bench_free(&b);
+}
+
+Test(relay_store, bounds_pairings_of_one_client)
+{
+	struct bench b = bench_new(100, 2, 10000);
+	struct ticket t = create(&b, 0), u;
+
+	create(&b, 0);
+	cr_assert_eq(store_create(b.store, client(&b, 1), ours, 0, &u), STORE_TOO_MANY);
+	cr_assert_eq(store_create(b.store, client(&b, 2), ours, 0, &u), STORE_OK);
+	cr_assert_eq(join(&b, &t, NULL, 0), STORE_OK);
+	cr_assert_eq(store_create(b.store, client(&b, 1), ours, 0, &u), STORE_TOO_MANY);
+	cr_assert_eq(read_as(&b, &t, NULL, 0), STORE_OK);
+	create(&b, 0);
+	create(&b, TTL);
+	bench_free(&b);
+}
+
+Test(relay_store, bounds_bytes_and_gives_up_repetitions_first)
+{
+	struct bench b = bench_new(100, 100, 3 * (sizeof(ours) - 1));
+	struct ticket t = create(&b, 0), u, v;
+
+	cr_assert_eq(join(&b, &t, key, 0), STORE_OK);
+	cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_OK);
+	u = create(&b, 0);
+	cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_OK);
+	create(&b, 0);
+	cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_GONE);
+	cr_assert_eq(join(&b, &u, NULL, 0), STORE_OK);
+	cr_assert_eq(store_create(b.store, client(&b, 1), ours, 0, &v), STORE_FULL);
+	cr_assert_eq(read_as(&b, &u, NULL, 0), STORE_OK);
+	bench_free(&b);
+}
+
+Test(relay_store, reading_fast_keeps_no_more_than_may_be_open)
+{
+	struct bench b = bench_new(2, 10, 1000);
+	struct ticket t[3];
+
+	for (int i = 0; i < 3; i++) {
+		t[i] = create(&b, i);
+		cr_assert_eq(join(&b, &t[i], NULL, i), STORE_OK);
+		cr_assert_eq(read_as(&b, &t[i], NULL, i), STORE_OK);
+	}
+	cr_assert_eq(read_as(&b, &t[0], t[0].token, 3), STORE_GONE);
+	cr_assert_eq(read_as(&b, &t[1], t[1].token, 3), STORE_OK);
+	cr_assert_eq(read_as(&b, &t[2], t[2].token, 3), STORE_OK);
+	bench_free(&b);
+}
+
+Test(relay_store, many_pairings_come_and_go)
+{
+	enum { N = 20000 };
+	struct bench b = bench_new(N, N, (size_t)N * 64);
+	static struct ticket t[N];
+
+	for (int i = 0; i < N; i++)
+		t[i] = create(&b, i);
+	for (int i = 0; i < N; i += 2)
+		cr_assert_eq(join(&b, &t[i], NULL, N), STORE_OK);
+	for (int i = 0; i < N; i++)
+		cr_assert_eq(read_as(&b, &t[i], NULL, N), i % 2 == 0 ? STORE_OK : STORE_WAITING);
+	cr_assert_eq(store_open(b.store, N), N / 2);
+	cr_assert_eq(store_open(b.store, TTL + N / 2), N / 4);
+	cr_assert_eq(store_open(b.store, TTL + N), 0);
+	bench_free(&b);
+}
+
+Test(relay_limit, lets_a_burst_through_and_then_the_rate)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct client *c = client(&b, 1);
+	int passed = 0;
+
+	for (int i = 0; i < 100; i++)
+		passed += client_request(b.clients, c, 0);
+	cr_assert_eq(passed, 20);
+	cr_assert_not(client_request(b.clients, c, 99));
+	cr_assert(client_request(b.clients, c, 100));
+	cr_assert_not(client_request(b.clients, c, 101));
+	passed = 0;
+	for (int i = 0; i < 100; i++)
+		passed += client_request(b.clients, c, INT64_C(1) << 60);
+	cr_assert_eq(passed, 20);
+	cr_assert(client_request(b.clients, client(&b, 2), 0));
+	bench_free(&b);
+}
+
+Test(relay_limit, remembers_clients_with_pairings_and_few_others)
+{
+	struct bench b = bench_new(10, 1, 1000);
+	struct client *holder = client(&b, 1);
+	struct ticket t;
+
+	create(&b, 0);
+	for (uint8_t i = 2; i < 200; i++)
+		cr_assert(client_request(b.clients, client(&b, i), 0));
+	cr_assert_eq(client(&b, 1), holder);
+	cr_assert_eq(store_create(b.store, holder, ours, 0, &t), STORE_TOO_MANY);
+	bench_free(&b);
+}
