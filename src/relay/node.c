@@ -13,8 +13,9 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "os/spawn.h"
 #include "relay/log.h"
-#include "relay/spawn.h"
+#include "relay/program.h"
 
 enum { URI_MAX = 512, CONF_MAX = 2048, LOG_LINE_MAX = 1024 };
 
@@ -60,7 +61,7 @@ static int check_version(struct err *e)
 
 	if (in < 0)
 		return err_sys(e, "cannot open /dev/null");
-	if (spawn(argv, in, &pid, &out, e) < 0)
+	if (program_start(argv, in, &pid, &out, e) < 0)
 		return -1;
 	while (len < sizeof(text) - 1) {
 		struct pollfd p = { .fd = out, .events = POLLIN };
@@ -97,8 +98,8 @@ static int configuration(const char *uri, int *fd, struct err *e)
 	int ends[2], n, rc = -1;
 
 	*fd = -1;
-	if (spawn_pipe(ends, e) < 0)
-		return -1;
+	if (spawn_pipe(ends) < 0)
+		return err_sys(e, "cannot make a pipe");
 	/* Yggdrasil's PrivateKey is libsodium's secret key: the seed and the public key. */
 	crypto_sign_keypair(public, secret);
 	sodium_bin2hex(hex, sizeof(hex), secret, sizeof(secret));
@@ -132,7 +133,7 @@ int node_start(struct node *n, const char *uri, struct err *e)
 	if (node_check_uri(uri, e) < 0)
 		return -1;
 	if (check_version(e) < 0 || configuration(uri, &conf, e) < 0 ||
-		spawn(argv, conf, &n->pid, &n->log, e) < 0)
+		program_start(argv, conf, &n->pid, &n->log, e) < 0)
 		return err_wrap(e, "--node");
 	flags = fcntl(n->log, F_GETFL);
 	if (flags >= 0)

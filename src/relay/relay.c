@@ -10,11 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/spawn.h"
 #include "relay/listen.h"
 #include "relay/log.h"
 #include "relay/node.h"
 #include "relay/server.h"
-#include "relay/spawn.h"
 
 enum {
 	IDLE_SECONDS = 15,      /* of a connection */
@@ -84,8 +84,8 @@ static int catch_signals(int stop[2], struct err *e)
 {
 	struct sigaction act = { .sa_handler = on_stop };
 
-	if (spawn_pipe(stop, e) < 0)
-		return -1;
+	if (spawn_pipe(stop) < 0)
+		return err_sys(e, "cannot make a pipe");
 	/* A full pipe has said it already; the handler must not block. */
 	fcntl(stop[1], F_SETFL, O_NONBLOCK);
 	stop_fd = stop[1];
