@@ -280,6 +280,7 @@ resolver() {
 			  module-config: "iterator"
 			  num-threads: 1
 			  local-zone: "test." static
+			  local-zone: "2.0.ip6.arpa." static
 			  local-data: "kept.test. IN A 192.0.2.1"
 		CONF
 	' resolver "$BRIDGE" "$LAB/$name/unbound.log"
