@@ -188,13 +188,13 @@ static int pair_round(struct run *r, struct view *v, bool wait, struct run_paire
 		return -1;
 	if (r->hooks->interrupted(r->hooks->ctx))
 		out->interrupted = true;
-	out->paired += paired->paired;
 	out->waiting = paired->waiting;
 	out->n_waiting = paired->n_waiting;
-	if (paired->paired > 0)
+	if (paired->paired.n > 0)
 		out->changed = true;
 	for (size_t i = 0; i < v->plan.n; i++)
-		if (v->plan.v[i].phase == PHASE_PAIR && !wait)
+		if (v->plan.v[i].phase == PHASE_PAIR &&
+			strs_has(&paired->paired, v->plan.v[i].scope))
 			plan_add(&out->done, &v->plan.v[i]);
 	return r->hooks->take(r->hooks->ctx, e);
 }
@@ -208,6 +208,16 @@ static void drop_failed_needs(struct view *v, const struct report *out)
 		if (failures_find(&out->failed, KIND_PAIRING, v->needs[i].peer->name) == NULL)
 			v->needs[kept++] = v->needs[i];
 	v->n_needs = kept;
+}
+
+/* Without handshakes a peer that needs one waits. */
+static void leave_waiting(struct run *r, struct view *v, struct report *out)
+{
+	drop_failed_needs(v, out);
+	out->waiting = arena_alloc(r->a, v->n_needs, sizeof(*out->waiting));
+	out->n_waiting = v->n_needs;
+	for (size_t i = 0; i < v->n_needs; i++)
+		out->waiting[i].peer = v->needs[i].peer->name;
 }
 
 /* What still differs after everything was done is an error of its own. */
@@ -252,12 +262,14 @@ static int apply_locked(struct run *r, enum run_pair pair, struct report *out, s
 		execute(r, &v, PHASE_NAMES, out);
 		drop_failed_needs(&v, out);
 		pairing = pair == RUN_PAIR_WAIT && v.n_needs > 0 && paired.n_waiting > 0 &&
-			!(wait && paired.paired == 0);
+			!(wait && paired.paired.n == 0);
 	}
 	if (out->changed && !out->interrupted && run_look(r, &v, e) < 0)
 		return -1;
 	if (!out->interrupted)
 		verify(&v, out);
+	if (pair == RUN_PAIR_NOT)
+		leave_waiting(r, &v, out);
 	out->notices = v.notices;
 	return 0;
 }

@@ -27,7 +27,7 @@ struct run_pending {
 
 /* What a round of pairing came to; the lists grow in the run's arena. */
 struct run_paired {
-	size_t paired;
+	struct strs paired; /* peers */
 	struct run_pending *waiting;
 	size_t n_waiting;
 };
@@ -80,11 +80,10 @@ int run_look(struct run *r, struct view *out, struct err *e);
 struct roster run_roster(const struct run *r, const struct view *v);
 
 struct report {
-	struct plan done;       /* the changes that were carried out or tried */
+	struct plan done; /* the changes that were carried out or tried, pairings that came about */
 	struct failures failed; /* what failed or still differs */
 	struct run_pending *waiting;
 	size_t n_waiting;
-	size_t paired;
 	struct strs notices;
 	bool changed;
 	bool interrupted;

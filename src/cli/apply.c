@@ -15,27 +15,35 @@ static int prune(struct host *h, struct arena *a, struct err *e)
 	return pending_prune(h->state_dir, &keep, e);
 }
 
-static void say(const struct host *h, const struct report *report, const struct render *r)
+static void say_waiting(const struct host *h, const struct report *report, const struct render *r)
 {
+	for (size_t i = 0; i < report->n_waiting; i++) {
+		const struct run_pending *p = &report->waiting[i];
+
+		if (!h->options->pair)
+			fprintf(r->to, "%s: not paired with %s, because of --no-pair\n",
+				h->mesh.name, p->peer);
+		else
+			fprintf(r->to,
+				"%s: peer %s has not joined yet (code %s); run apply again to go "
+				"on\n",
+				h->mesh.name, p->peer, p->code == NULL ? "not known yet" : p->code);
+	}
+}
+
+static void say(const struct host *h, const struct report *report, const struct render *r,
+	const char *whole)
+{
+	bool is_whole = report->failed.n == 0 && report->n_waiting == 0 && !report->interrupted;
 	struct counts n = render_count(&report->done);
 
-	n.pair = report->paired;
 	render_plan(r, &report->done);
 	if (report->done.n != 0)
-		fputc('\n', r->to);
-	if (report->changed)
-		fprintf(r->to, "%s: %s%s\n", h->mesh.name, render_counts(r->a, &n, true),
-			report->failed.n == 0 && report->n_waiting == 0 && !report->interrupted
-				? "; in sync"
-				: "");
-	else if (report->failed.n == 0 && report->n_waiting == 0 && !report->interrupted)
-		fprintf(r->to, "%s: in sync\n", h->mesh.name);
-	for (size_t i = 0; i < report->n_waiting; i++)
-		fprintf(r->to,
-			"%s: peer %s has not joined yet (code %s); run apply again to go on\n",
-			h->mesh.name, report->waiting[i].peer,
-			report->waiting[i].code == NULL ? "not known yet"
-							: report->waiting[i].code);
+		fprintf(r->to, "\n%s: %s%s%s\n", h->mesh.name, render_counts(r->a, &n, true),
+			is_whole ? "; " : "", is_whole ? whole : "");
+	else if (is_whole)
+		fprintf(r->to, "%s: %s\n", h->mesh.name, whole);
+	say_waiting(h, report, r);
 	render_notices(r, &report->notices);
 }
 
@@ -48,9 +56,9 @@ static int status_of(const struct report *report)
 	return report->n_waiting != 0 ? EXIT_WAITING : EXIT_OK;
 }
 
-/* What apply and teardown end with. */
-static int conclude(struct host *h, const struct options *o, const struct report *report, int rc,
-	const struct err *e, struct arena *a)
+/* What apply and teardown end with; whole says in a word that nothing is left to do. */
+static int conclude(struct host *h, const struct options *o, const struct report *report,
+	const char *whole, int rc, const struct err *e, struct arena *a)
 {
 	struct render r = { stdout, o->colour_out, h->mesh.name, h->input.name, h->dns_include, a };
 	struct render errors = { stderr, o->colour_err, h->mesh.name, h->input.name, h->dns_include,
@@ -59,7 +67,7 @@ static int conclude(struct host *h, const struct options *o, const struct report
 	if (o->json && (rc == 0 || report->changed))
 		puts(render_json_report(&r, report));
 	else if (!o->json && (rc == 0 || report->done.n != 0))
-		say(h, report, &r);
+		say(h, report, &r, whole);
 	fflush(stdout);
 	render_failures(&errors, &report->failed);
 	if (rc < 0)
@@ -83,7 +91,7 @@ int cmd_apply(const struct options *o, struct arena *a)
 	rc = run_apply(&h.run, pair, &report, &e);
 	if (rc == 0)
 		rc = prune(&h, a, &e);
-	status = conclude(&h, o, &report, rc, &e, a);
+	status = conclude(&h, o, &report, "in sync", rc, &e, a);
 out:
 	host_close(&h);
 	return status;
@@ -146,7 +154,7 @@ int cmd_teardown(const struct options *o, struct arena *a)
 	rc = run_teardown(&h.run, o->peer, &report, &e);
 	if (rc == 0 && o->forget && report.failed.n == 0 && !report.interrupted)
 		rc = forget(&h, a, &report, &e);
-	status = conclude(&h, o, &report, rc, &e, a);
+	status = conclude(&h, o, &report, "nothing is left to take back", rc, &e, a);
 out:
 	host_close(&h);
 	return status;

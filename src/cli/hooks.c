@@ -145,7 +145,7 @@ static void settle(const struct run_need *need, const struct handshake_result *r
 
 	switch (result->status) {
 	case HANDSHAKE_PAIRED:
-		out->paired++;
+		strs_push(a, &out->paired, need->peer->name);
 		break;
 	case HANDSHAKE_FAILED:
 		failures_add(failed, KIND_PAIRING, need->peer->name, NULL, need->peer->line,

@@ -140,7 +140,6 @@ int main(int argc, char **argv)
 		.file = "mesh.yaml",
 		.pair = true,
 		.wait = 600,
-		.listen = NULL,
 		.ttl = 3600,
 		.max_pairings = 10000,
 		.max_connections = 1024,
