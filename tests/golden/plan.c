@@ -142,11 +142,11 @@ int main(int argc, char **argv)
 	text = slurp(a, argv[1], ".lock", &len);
 	if (text != NULL && lock_parse(text, len, a, &lock, &e) < 0) {
 		printf("error: %s\n", e.text);
-		return 0;
+		goto out;
 	}
 	if (want_grants(&mesh, &lock, a, &grants, &e) < 0) {
 		printf("error: line %d: %s\n", e.at.line, e.text);
-		return 0;
+		goto out;
 	}
 	nodes = arena_alloc(a, mesh.n_jails + 1, sizeof(*nodes));
 	nodes_of(&mesh, a, nodes);
@@ -158,11 +158,12 @@ int main(int argc, char **argv)
 	diff(&wanted, &observed, &failed, &plan);
 	plan_explain(&plan, &mesh, &lock, a);
 
-	struct render r = { stdout, false, mesh.name, argv[1], "/etc/unbound/jmesh.conf", a };
-
-	render_plan(&r, &plan);
+	render_plan(
+		&(struct render){ stdout, false, mesh.name, argv[1], "/etc/unbound/jmesh.conf", a },
+		&plan);
 	n = render_count(&plan);
 	printf("%s%s\n", plan.n == 0 ? "" : "\n", render_counts(a, &n, false));
+out:
 	arena_free(a);
 	return 0;
 }
