@@ -129,7 +129,7 @@ lab_evidence() {
 		for log in "$LAB/$name"/*.log "$LAB/$name"/lib/jmesh/nodes/*/*.log; do
 			[ -s "$log" ] || continue
 			printf -- '--- %s (end)\n' "${log#"$LAB"/}"
-			tail -n 12 "$log"
+			tail -n 4 "$log"
 		done
 	done
 }
