@@ -30,6 +30,9 @@ if [ ! -c /dev/net/tun ]; then
 		[ ! -e "/dev/$node" ] || { : >"$LAB/dev/$node" && mount --bind "/dev/$node" "$LAB/dev/$node"; }
 	done
 	ln -s /proc/self/fd "$LAB/dev/fd"
+	ln -s fd/0 "$LAB/dev/stdin"
+	ln -s fd/1 "$LAB/dev/stdout"
+	ln -s fd/2 "$LAB/dev/stderr"
 	mknod -m 666 "$LAB/dev/net/tun" c 10 200 2>/dev/null || {
 		echo "lab: /dev/net/tun is missing and cannot be made here; Yggdrasil needs it" >&2
 		exit 1
