@@ -66,6 +66,19 @@ static void forget_rosters(struct run *r, struct view *v, const struct change *c
 				group[i]->line, &e);
 }
 
+/*
+ * Rules that name another interface than the one a node still runs on would leave that one open until it
+ * restarts, so it stops first. The overlay phase starts it again, if the rules are in place.
+ */
+static int leave_interface(struct run *r, const struct plan *p, const char *scope, struct err *e)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].kind == KIND_OVERLAY && strcmp(p->v[i].scope, scope) == 0 &&
+			strcmp(p->v[i].key, "live interface") == 0)
+			return r->port->ops->node_stop(r->port->self, scope, e);
+	return 0;
+}
+
 /* One phase of one scope (of all scopes where it is the lock's). */
 static void carry_out(struct run *r, struct view *v, const struct change *const *group, size_t n,
 	struct report *out)
@@ -85,7 +98,9 @@ static void carry_out(struct run *r, struct view *v, const struct change *const 
 		out->done.n = before;
 		return;
 	}
-	if (driver == NULL)
+	if (first->phase == PHASE_PROTECT && leave_interface(r, &v->plan, first->scope, &e) < 0)
+		failures_add(&out->failed, first->kind, first->scope, first->key, first->line, &e);
+	else if (driver == NULL)
 		forget_rosters(r, v, group, n, &out->failed);
 	else
 		driver->ops->apply(

@@ -153,6 +153,9 @@ static void find_notices(struct run *r, struct view *v)
 	struct roster ours = run_roster(r, v);
 	const char *digest = roster_digest(&ours, r->a);
 
+	/* With a jail or a key missing it is not known who we are. */
+	if (v->n_ours != v->nodes.n || v->failed.n != 0)
+		return;
 	for (size_t i = 0; i < r->mesh->n_peers; i++) {
 		const struct mesh_peer *peer = &r->mesh->peers[i];
 		const struct lock_peer *locked = lock_find(&v->lock, peer->name);

@@ -3,30 +3,30 @@
 
 #include "cli/render.h"
 
-static void add_text(cJSON *to, const char *name, const char *text)
+void render_json_text(cJSON *to, const char *name, const char *text, struct arena *a)
 {
 	if (text == NULL)
 		cJSON_AddNullToObject(to, name);
 	else
-		cJSON_AddStringToObject(to, name, text);
+		cJSON_AddStringToObject(to, name, text_safe(a, text, strlen(text), false));
 }
 
-static cJSON *change_json(const struct change *c)
+static cJSON *change_json(const struct render *r, const struct change *c)
 {
 	cJSON *one = cJSON_CreateObject();
 
 	cJSON_AddStringToObject(one, "action", action_name(c->action));
 	cJSON_AddStringToObject(one, "kind", item_kind_name(c->kind));
-	cJSON_AddStringToObject(one, "target", c->scope);
-	cJSON_AddStringToObject(one, "key", c->key);
-	add_text(one, "before", c->before);
-	add_text(one, "after", c->after);
-	add_text(one, "why", c->why);
+	render_json_text(one, "target", c->scope, r->a);
+	render_json_text(one, "key", c->key, r->a);
+	render_json_text(one, "before", c->before, r->a);
+	render_json_text(one, "after", c->after, r->a);
+	render_json_text(one, "why", c->why, r->a);
 	cJSON_AddNumberToObject(one, "line", c->line);
 	return one;
 }
 
-static cJSON *failures_json(const struct failures *f)
+static cJSON *failures_json(const struct render *r, const struct failures *f)
 {
 	cJSON *list = cJSON_CreateArray();
 
@@ -34,10 +34,10 @@ static cJSON *failures_json(const struct failures *f)
 		cJSON *one = cJSON_CreateObject();
 
 		cJSON_AddStringToObject(one, "kind", item_kind_name(f->v[i].kind));
-		cJSON_AddStringToObject(one, "target", f->v[i].scope);
-		add_text(one, "key", f->v[i].key);
+		render_json_text(one, "target", f->v[i].scope, r->a);
+		render_json_text(one, "key", f->v[i].key, r->a);
 		cJSON_AddNumberToObject(one, "line", f->v[i].line);
-		cJSON_AddStringToObject(one, "error", f->v[i].text);
+		render_json_text(one, "error", f->v[i].text, r->a);
 		cJSON_AddItemToArray(list, one);
 	}
 	return list;
@@ -53,7 +53,7 @@ static cJSON *head(const struct render *r, bool in_sync, const struct plan *p)
 	cJSON_AddBoolToObject(top, "in_sync", in_sync);
 	list = cJSON_AddArrayToObject(top, "changes");
 	for (size_t i = 0; i < p->n; i++)
-		cJSON_AddItemToArray(list, change_json(&p->v[i]));
+		cJSON_AddItemToArray(list, change_json(r, &p->v[i]));
 	summary = cJSON_AddObjectToObject(top, "summary");
 	cJSON_AddNumberToObject(summary, "add", (double)n.add);
 	cJSON_AddNumberToObject(summary, "change", (double)n.change);
@@ -62,20 +62,20 @@ static cJSON *head(const struct render *r, bool in_sync, const struct plan *p)
 	return top;
 }
 
-/*
- * JSON readers expect UTF-8, and what was observed may be any bytes; names and addresses of ours are
- * ASCII, so escaping what is odd loses nothing that matters.
- */
 static const char *finish(const struct render *r, cJSON *top, const struct strs *notices)
 {
 	cJSON *list = cJSON_AddArrayToObject(top, "notices");
 	const char *text;
 	char *printed;
 
-	for (size_t i = 0; i < notices->n; i++)
-		cJSON_AddItemToArray(list, cJSON_CreateString(notices->v[i]));
+	for (size_t i = 0; i < notices->n; i++) {
+		const char *notice = notices->v[i];
+
+		cJSON_AddItemToArray(
+			list, cJSON_CreateString(text_safe(r->a, notice, strlen(notice), false)));
+	}
 	printed = cJSON_PrintUnformatted(top);
-	text = text_safe(r->a, printed, strlen(printed), false);
+	text = arena_dup(r->a, printed);
 	cJSON_free(printed);
 	cJSON_Delete(top);
 	return text;
@@ -85,7 +85,7 @@ const char *render_json_diff(const struct render *r, const struct view *v)
 {
 	cJSON *top = head(r, v->plan.n == 0 && v->failed.n == 0, &v->plan);
 
-	cJSON_AddItemToObject(top, "failed", failures_json(&v->failed));
+	cJSON_AddItemToObject(top, "failed", failures_json(r, &v->failed));
 	return finish(r, top, &v->notices);
 }
 
@@ -95,13 +95,13 @@ const char *render_json_report(const struct render *r, const struct report *repo
 	cJSON *top = head(r, whole, &report->done), *list;
 
 	cJSON_AddBoolToObject(top, "changed", report->changed);
-	cJSON_AddItemToObject(top, "failed", failures_json(&report->failed));
+	cJSON_AddItemToObject(top, "failed", failures_json(r, &report->failed));
 	list = cJSON_AddArrayToObject(top, "pending");
 	for (size_t i = 0; i < report->n_waiting; i++) {
 		cJSON *one = cJSON_CreateObject();
 
-		cJSON_AddStringToObject(one, "peer", report->waiting[i].peer);
-		add_text(one, "code", report->waiting[i].code);
+		render_json_text(one, "peer", report->waiting[i].peer, r->a);
+		render_json_text(one, "code", report->waiting[i].code, r->a);
 		cJSON_AddItemToArray(list, one);
 	}
 	return finish(r, top, &report->notices);

@@ -127,7 +127,8 @@ static int finish(const struct options *o, int status)
 {
 	struct err e;
 
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	/* Who reads no further (head) wants no more, and no complaint either. */
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
 		return status;
 	err_sys(&e, "write to standard output");
 	complain(o, &e);

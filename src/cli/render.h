@@ -31,6 +31,14 @@ const char *render_counts(struct arena *a, const struct counts *c, bool done);
 void render_failures(const struct render *r, const struct failures *f);
 void render_notices(const struct render *r, const struct strs *notices);
 
+struct cJSON;
+
+/*
+ * Adds a text, or null. What was observed may be any bytes and JSON readers expect UTF-8, so it is escaped
+ * first (text_safe).
+ */
+void render_json_text(struct cJSON *to, const char *name, const char *text, struct arena *a);
+
 /* The object of DESIGN section 4, for diff. */
 const char *render_json_diff(const struct render *r, const struct view *v);
 

@@ -95,14 +95,6 @@ static const struct roster *roster_of(const struct mesh_peer *peer, const struct
 	return peer->has_roster ? &peer->roster : locked != NULL ? &locked->roster : NULL;
 }
 
-static void add_text(cJSON *to, const char *name, const char *text)
-{
-	if (text == NULL)
-		cJSON_AddNullToObject(to, name);
-	else
-		cJSON_AddStringToObject(to, name, text);
-}
-
 static cJSON *node_json(const struct status *s, const struct node_line *n)
 {
 	cJSON *one = cJSON_CreateObject(), *list;
@@ -113,19 +105,19 @@ static cJSON *node_json(const struct status *s, const struct node_line *n)
 		addr_format(&n->id->addr, address);
 		pubkey_format(&n->id->key, key);
 	}
-	add_text(one, "address", n->id == NULL ? NULL : address);
-	add_text(one, "public_key", n->id == NULL ? NULL : key);
+	render_json_text(one, "address", n->id == NULL ? NULL : address, s->a);
+	render_json_text(one, "public_key", n->id == NULL ? NULL : key, s->a);
 	cJSON_AddBoolToObject(one, "running", n->running);
-	add_text(one, "version", n->running ? n->ygg.version : NULL);
+	render_json_text(one, "version", n->running ? n->ygg.version : NULL, s->a);
 	list = cJSON_AddArrayToObject(one, "peerings");
 	for (size_t i = 0; i < n->ygg.n; i++) {
 		const struct yggdrasil_peering *p = &n->ygg.peerings[i];
 		cJSON *peering = cJSON_CreateObject();
 
-		cJSON_AddStringToObject(peering, "uri", p->uri);
+		render_json_text(peering, "uri", p->uri, s->a);
 		cJSON_AddBoolToObject(peering, "up", p->up);
 		cJSON_AddBoolToObject(peering, "inbound", p->inbound);
-		add_text(peering, "error", p->error);
+		render_json_text(peering, "error", p->error, s->a);
 		cJSON_AddItemToArray(list, peering);
 	}
 	cJSON_AddBoolToObject(one, "default_deny", n->guarded);
@@ -134,7 +126,7 @@ static cJSON *node_json(const struct status *s, const struct node_line *n)
 		cJSON *allow = cJSON_CreateObject();
 
 		cJSON_AddStringToObject(allow, "address", n->allows.v[i]);
-		add_text(allow, "jail", owner_of(s, n->name, n->allows.v[i]));
+		render_json_text(allow, "jail", owner_of(s, n->name, n->allows.v[i]), s->a);
 		cJSON_AddItemToArray(list, allow);
 	}
 	return one;
@@ -148,7 +140,7 @@ static cJSON *peer_json(const struct status *s, const struct mesh_peer *peer)
 
 	cJSON_AddStringToObject(one, "name", peer->name);
 	cJSON_AddStringToObject(one, "state", state_of(s, peer, locked));
-	add_text(one, "code", code_of(s, peer->name));
+	render_json_text(one, "code", code_of(s, peer->name), s->a);
 	if (locked != NULL && !peer->has_roster)
 		cJSON_AddNumberToObject(one, "paired_at", (double)locked->paired_at);
 	else
@@ -181,10 +173,14 @@ static void print_json(const struct status *s)
 	for (size_t i = 0; i < s->h->mesh.n_peers; i++)
 		cJSON_AddItemToArray(list, peer_json(s, &s->h->mesh.peers[i]));
 	list = cJSON_AddArrayToObject(top, "failed");
-	for (size_t i = 0; i < s->failed.n; i++)
-		cJSON_AddItemToArray(list, cJSON_CreateString(s->failed.v[i].text));
+	for (size_t i = 0; i < s->failed.n; i++) {
+		const char *error = s->failed.v[i].text;
+
+		cJSON_AddItemToArray(
+			list, cJSON_CreateString(text_safe(s->a, error, strlen(error), false)));
+	}
 	text = cJSON_PrintUnformatted(top);
-	puts(text_safe(s->a, text, strlen(text), false));
+	puts(text);
 	cJSON_free(text);
 	cJSON_Delete(top);
 }
