@@ -1,0 +1,299 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "tests/unit/world.h"
+
+#define MESH                  \
+	"version: 1\n"        \
+	"name: laptop\n"      \
+	"jails:\n"            \
+	"  - name: db\n"      \
+	"  - name: web\n"     \
+	"peers:\n"            \
+	"  - name: office\n"  \
+	"    jails:\n"        \
+	"      - name: api\n" \
+	"        address: 202:1::1\n"
+
+#define PAIRING_MESH         \
+	"version: 1\n"       \
+	"name: laptop\n"     \
+	"jails:\n"           \
+	"  - name: web\n"    \
+	"peers:\n"           \
+	"  - name: office\n" \
+	"    pair: create\n"
+
+static struct arena *arena;
+static struct report report;
+
+static void setup(void)
+{
+	arena = arena_new();
+}
+
+static void teardown(void)
+{
+	arena_free(arena);
+}
+
+TestSuite(apply, .init = setup, .fini = teardown);
+
+/* Where a line of the log stands; it must be there. */
+static const char *at(const char *log, const char *line)
+{
+	const char *found = strstr(log, line);
+
+	cr_assert_not_null(found, "no \"%s\" in:\n%s", line, log);
+	return found;
+}
+
+static bool failed_with(const char *scope, const char *text)
+{
+	for (size_t i = 0; i < report.failed.n; i++)
+		if (strcmp(report.failed.v[i].scope, scope) == 0 &&
+			strstr(report.failed.v[i].text, text) != NULL)
+			return true;
+	return false;
+}
+
+Test(apply, converges_and_then_does_nothing)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log = world_apply(w, RUN_PAIR_WAIT, &report);
+
+	cr_assert(report.changed);
+	cr_assert_eq(report.failed.n, 0, "%s", report.failed.n == 0 ? "" : report.failed.v[0].text);
+	at(log, "grant firewall web add address 202:1::1\n");
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_str_eq(log, "");
+	cr_assert_not(report.changed);
+}
+
+Test(apply, protects_then_makes_keys_then_starts_nodes_then_grants_then_names)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log = world_apply(w, RUN_PAIR_WAIT, &report);
+
+	cr_assert_lt(at(log, "protect firewall web add rules"), at(log, "identity identity _host"));
+	cr_assert_lt(at(log, "identity identity web add key"), at(log, "overlay overlay _host"));
+	cr_assert_lt(at(log, "overlay overlay web add node"), at(log, "grant firewall db"));
+	cr_assert_lt(at(log, "grant firewall web add address"), at(log, "names dns"));
+}
+
+Test(apply, revokes_before_anything_else)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	items_add(&w->live, KIND_FIREWALL, "web", "address 203::bad", "allow", NULL, 0);
+	items_add(&w->live, KIND_DNS, "live jrun", "bad.jrun AAAA", "203::bad", NULL, 0);
+	w->live.v[0].value = "altered";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_eq(strncmp(log, "revoke ", 7), 0, "%s", log);
+	cr_assert_lt(at(log, "revoke firewall web remove address 203::bad"),
+		at(log, "revoke dns live jrun remove bad.jrun AAAA"));
+	cr_assert_lt(at(log, "revoke dns live jrun remove bad.jrun AAAA"), at(log, "protect "));
+	cr_assert_eq(report.failed.n, 0);
+}
+
+Test(apply, starts_no_node_and_lets_nobody_in_where_the_rules_failed)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	w->failing = "firewall web rules";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_null(strstr(log, "overlay overlay web"), "%s", log);
+	cr_assert_null(strstr(log, "grant firewall web"), "%s", log);
+	at(log, "overlay overlay db add node");
+	at(log, "grant firewall db add address");
+	cr_assert(failed_with("web", "it failed"));
+	cr_assert(failed_with("web", "its firewall is not in place"));
+}
+
+Test(apply, starts_no_node_where_the_firewall_cannot_be_read)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	w->unreadable = "firewall web";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_null(
+		strstr(log, " web "), "but for its key: %s", strstr(log, "overlay overlay web"));
+	at(log, "overlay overlay db add node");
+	cr_assert(failed_with("web", "could not be read"));
+}
+
+Test(apply, starts_no_node_without_a_key)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	w->failing = "identity db key";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_null(strstr(log, "overlay overlay db"), "%s", log);
+	at(log, "overlay overlay web add node");
+	cr_assert(failed_with("db", "its key is not in order"));
+}
+
+Test(apply, revokes_in_one_jail_when_another_fails)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	items_add(&w->live, KIND_FIREWALL, "db", "address 203::bad", "allow", NULL, 0);
+	items_add(&w->live, KIND_FIREWALL, "web", "address 203::bad", "allow", NULL, 0);
+	w->failing = "firewall db address 203::bad";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	at(log, "revoke firewall web remove address 203::bad");
+	cr_assert(failed_with("db", "it failed"));
+	cr_assert_not(failed_with("web", ""));
+}
+
+Test(apply, converges_the_firewall_when_the_resolver_is_down)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	w->unreadable = "dns live jrun";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	at(log, "grant firewall web add address 202:1::1");
+	cr_assert(failed_with("live jrun", "could not be read"));
+	cr_assert_eq(report.failed.n, 1);
+}
+
+Test(apply, reports_what_still_differs)
+{
+	struct world *w = world_new(arena, MESH);
+
+	w->idle = "firewall web address 202:1::1";
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_eq(report.failed.n, 1);
+	cr_assert(
+		failed_with("web", "still differs after apply: it is missing and should be allow"));
+	cr_assert_str_eq(report.failed.v[0].key, "address 202:1::1");
+	cr_assert_eq(report.failed.v[0].line, 9, "%d", report.failed.v[0].line);
+}
+
+Test(apply, stops_a_node_before_its_rules_name_another_interface)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	w->mesh.yggdrasil.interface = "ygg1";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_lt(at(log, "stop web\n"), at(log, "protect firewall web change rules"));
+	cr_assert_lt(at(log, "stop _host\n"), at(log, "protect firewall _host change rules"));
+}
+
+Test(apply, leaves_others_alone_when_a_jail_does_not_run)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	w->running.n = 1;
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_null(strstr(log, " web "), "%s", log);
+	at(log, "grant firewall db add address");
+	cr_assert_eq(report.failed.n, 1);
+	cr_assert(failed_with("web", "does not run on this host"));
+	cr_assert_eq(report.failed.v[0].line, 5);
+}
+
+Test(apply, takes_what_it_gave_from_a_jail_that_the_file_names_no_more)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	strs_push(arena, &w->running, "old");
+	strs_push(arena, &w->known, "old");
+	items_add(&w->live, KIND_FIREWALL, "old", "rules", "default-deny on ygg0", NULL, 0);
+	items_add(&w->live, KIND_FIREWALL, "old", "address 202:1::1", "allow", NULL, 0);
+	items_add(&w->live, KIND_OVERLAY, "old", "conf Listen", "[]", NULL, 0);
+	items_add(&w->live, KIND_OVERLAY, "old", "node", "running", NULL, 0);
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	at(log, "revoke firewall old remove address 202:1::1");
+	at(log, "overlay overlay old remove node");
+	cr_assert_null(strstr(log, "firewall old remove rules"));
+	cr_assert_null(strstr(log, "overlay old remove conf"));
+	cr_assert_eq(report.failed.n, 0);
+}
+
+Test(apply, pairs_without_the_state_lock_and_grants_what_it_obtained)
+{
+	struct world *w = world_new(arena, PAIRING_MESH);
+	struct roster_jail api = { .name = "api", .addr = { { 2, 2, 0, 1 } } };
+	struct roster obtained = { &api, 1 };
+	const char *log;
+
+	w->obtained = &obtained;
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_lt(at(log, "overlay overlay web add node"), at(log, "pair office, telling 1\n"));
+	cr_assert_lt(at(log, "pair office"), at(log, "grant firewall web add address 202:1::"));
+	cr_assert_eq(report.failed.n, 0);
+	cr_assert_eq(report.n_waiting, 0);
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_str_eq(log, "");
+}
+
+Test(apply, waits_only_when_told_to)
+{
+	struct world *w = world_new(arena, PAIRING_MESH);
+
+	at(world_apply(w, RUN_PAIR_WAIT, &report), "pair office, telling 1, waiting\n");
+	cr_assert_eq(report.n_waiting, 1);
+	cr_assert_str_eq(world_apply(w, RUN_PAIR_ONCE, &report), "pair office, telling 1\n");
+	cr_assert_eq(report.n_waiting, 1);
+	cr_assert_str_eq(world_apply(w, RUN_PAIR_NOT, &report), "");
+	cr_assert_eq(report.n_waiting, 1);
+	cr_assert_not(report.changed);
+}
+
+Test(apply, tells_nobody_half_a_roster)
+{
+	struct world *w = world_new(arena, PAIRING_MESH);
+	const char *log;
+
+	w->failing = "identity web key";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_null(strstr(log, "pair office"), "%s", log);
+	cr_assert(failed_with("office", "not paired, because jail 'web' has no key"));
+}
+
+Test(apply, forgets_the_roster_of_a_peer_that_left_the_file)
+{
+	struct world *w = world_new(arena, MESH);
+	struct roster_jail api = { .name = "api", .addr = { { 2, 9, 0, 1 } } };
+	const char *log;
+
+	lock_put(&w->lock, arena,
+		&(struct lock_peer){
+			.name = "gone", .role = "create", .paired_at = 1, .roster = { &api, 1 } });
+	items_add(&w->live, KIND_FIREWALL, "web", "address 209:1::", "allow", NULL, 0);
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_lt(at(log, "revoke firewall web remove address 209:1::"), at(log, "save lock\n"));
+	cr_assert_eq(w->lock.n, 0);
+	cr_assert_eq(report.failed.n, 0);
+}
+
+Test(apply, refuses_a_lock_that_gives_a_peer_our_own_address)
+{
+	struct world *w = world_new(arena, PAIRING_MESH);
+	struct roster_jail thief = { .name = "thief" };
+	struct roster obtained = { &thief, 1 };
+	struct err e;
+
+	world_apply(w, RUN_PAIR_NOT, &report);
+	cr_assert_eq(addr_parse(world_address(w, "web"), NOWHERE, &thief.addr, &e), 0);
+	lock_put(&w->lock, arena,
+		&(struct lock_peer){
+			.name = "office", .role = "create", .paired_at = 1, .roster = obtained });
+	w->log = text_new(arena);
+	cr_assert_eq(run_apply(&w->run, RUN_PAIR_WAIT, &report, &e), -1);
+	cr_assert_str_eq(e.text, "office/thief claims the address of our own web");
+	cr_assert_str_eq(w->log.s, "");
+}
