@@ -27,7 +27,7 @@ fail() {
 }
 
 note() {
-	printf '\n== %s\n' "$*"
+	printf '\n== %d s: %s\n' "$SECONDS" "$*"
 }
 
 # seconds N: N, longer where the program is slower.

@@ -120,8 +120,8 @@ Test(apply, starts_no_node_where_the_firewall_cannot_be_read)
 
 	w->unreadable = "firewall web";
 	log = world_apply(w, RUN_PAIR_WAIT, &report);
-	cr_assert_null(
-		strstr(log, " web "), "but for its key: %s", strstr(log, "overlay overlay web"));
+	cr_assert_null(strstr(log, "overlay overlay web"), "%s", log);
+	cr_assert_null(strstr(log, "grant firewall web"), "%s", log);
 	at(log, "overlay overlay db add node");
 	cr_assert(failed_with("web", "could not be read"));
 }
