@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/host.h"
+#include "os/clock.h"
 #include "pairing/handshake.h"
 
 enum { LOCK_WAIT_S = 60 };
@@ -129,13 +130,14 @@ static bool on_tick(void *ctx, size_t waiting, int seconds_left)
 	return host_signal() != 0;
 }
 
+/* Rounded up: who asks to wait for 2 seconds does not wait for 1.2. */
 static int seconds_left(struct host *h, bool wait)
 {
-	int64_t now = h->port.ops->now(h->port.self);
+	int64_t now = clock_ms();
 
 	if (h->deadline == 0)
-		h->deadline = now + h->options->wait;
-	return !wait || now >= h->deadline ? 0 : (int)(h->deadline - now);
+		h->deadline = now + (int64_t)h->options->wait * 1000;
+	return !wait || now >= h->deadline ? 0 : (int)((h->deadline - now + 999) / 1000);
 }
 
 static void settle(const struct run_need *need, const struct handshake_result *result,

@@ -21,7 +21,7 @@ struct host {
 	struct run_hooks hooks;
 	struct statelock statelock;
 	struct strs shown; /* codes that this run has shown */
-	int64_t deadline;  /* when waiting for pairings ends; 0 until it has begun */
+	int64_t deadline;  /* clock_ms() when waiting for pairings ends; 0 until it has begun */
 };
 
 /* Reads and checks the mesh file and opens what it needs; changes nothing. It has said what is wrong. */
