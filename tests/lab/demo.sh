@@ -53,7 +53,7 @@ shown 2 laptop 'jmesh diff mesh.yaml'
 
 say "Apply makes it so, makes a pairing code, and waits for the other side."
 prompt laptop 'jmesh apply mesh.yaml &'
-on laptop jmesh apply --wait 60 mesh.yaml >"$LAB/laptop/apply.out" 2>&1 &
+aside on laptop jmesh apply --wait 60 mesh.yaml >"$LAB/laptop/apply.out" 2>&1
 applying=$!
 code_is_out() { grep -Eq '[0-9]+-[a-z]+-[a-z]+-[a-z]+' "$LAB/laptop/apply.out"; }
 wait_for 15 code_is_out
@@ -127,7 +127,7 @@ said '"in_sync":true,"changes":\[\]'
 
 say "A ping runs from the server's jail to the laptop's. The laptop takes the peer out of its mesh file."
 prompt server 'ip netns exec postgres ping -i 0.2 -O web.laptop.jrun >ping.out &'
-in_jail server postgres stdbuf -oL ping -i 0.2 -O web.laptop.jrun >"$LAB/server/ping.out" 2>&1 &
+aside in_jail server postgres stdbuf -oL ping -i 0.2 -O web.laptop.jrun >"$LAB/server/ping.out" 2>&1
 replies() { grep -c 'bytes from' "$LAB/server/ping.out" || true; }
 five_replies() { [ "$(replies)" -ge 5 ]; }
 wait_for 10 five_replies

@@ -96,6 +96,15 @@ differ() {
 	[ "$2" != "$3" ] || fail "$1 is the same: $2"
 }
 
+# aside COMMAND...: in the background, where any exit status is the business of who waits for it ($!).
+aside() {
+	(
+		trap - ERR
+		set +eE
+		"$@"
+	) &
+}
+
 # json FILTER: jq on $OUT.
 json() {
 	jq -r "$1" <<<"$OUT" || fail "not the JSON expected: $OUT"

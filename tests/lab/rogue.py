@@ -184,6 +184,8 @@ class Rogue(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b"\r\n")
             except OSError:
                 pass
+        elif case == "sick":
+            self.answer(b"tired\n", 503)
         elif case == "forbidden":
             self.answer(b"\x1b[31mgo away\x1b]0;owned\x07\n", 403)
         else:
@@ -203,14 +205,11 @@ class Rogue(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         case = open(self.server.case_file).read().strip()
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path == "/pair":
+        if self.path == "/pair" and case != "sick":
             return self.answer(CODES.get(case, json.dumps({"code": CODE}).encode()))
         if self.special(case):
             return
         self.answer(self.server.cases.get(case, self.server.cases["good"])())
-
-    def log_message(self, *args):
-        pass
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
