@@ -101,8 +101,6 @@ struct port_ops {
 	/* SIGTERM, then waits up to 5 seconds, then SIGKILL. 0 when it does not run (any more). */
 	int (*node_stop)(void *self, const char *node, struct err *e);
 
-	/* Seconds since 1970. */
-	int64_t (*now)(void *self);
 	void (*close)(void *self);
 };
 

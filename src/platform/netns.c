@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "os/file.h"
@@ -174,12 +173,6 @@ static int netns_stop(void *self, const char *node, struct err *e)
 	return netns_node_stop(n->state_dir, node, e);
 }
 
-static int64_t netns_now(void *self)
-{
-	(void)self;
-	return (int64_t)time(NULL);
-}
-
 static void netns_close(void *self)
 {
 	(void)self; /* it lives in an arena and holds nothing open */
@@ -201,7 +194,6 @@ static const struct port_ops netns_ops = {
 	.node_state = netns_state,
 	.node_start = netns_start,
 	.node_stop = netns_stop,
-	.now = netns_now,
 	.close = netns_close,
 };
 
