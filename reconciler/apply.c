@@ -33,14 +33,14 @@ static bool told(
 }
 
 /*
- * Why nothing may be done for a node now: without its firewall in place it is not started and nobody is
- * let in, and without its key it is nobody.
+ * Why nothing may be done for a node now: without its firewall in place it gets no key, is not started and
+ * nobody is let in, and without its key it is nobody.
  */
 static const char *blocked(const struct view *v, const struct report *out, const struct change *c)
 {
-	bool grant = c->phase == PHASE_GRANT, overlay = c->phase == PHASE_OVERLAY;
+	bool overlay = c->phase == PHASE_OVERLAY;
 
-	if (!grant && !overlay)
+	if (!overlay && c->phase != PHASE_IDENTITY && c->phase != PHASE_GRANT)
 		return NULL;
 	if (failures_find(&v->failed, KIND_FIREWALL, c->scope) != NULL ||
 		told(&out->failed, KIND_FIREWALL, c->scope, "rules"))

@@ -142,6 +142,14 @@ static int forget(struct host *h, struct arena *a, struct report *report, struct
 	return rc < 0 ? -1 : pending_prune(h->state_dir, &keep, e);
 }
 
+static bool has_peer(const struct mesh *mesh, const char *name)
+{
+	for (size_t i = 0; i < mesh->n_peers; i++)
+		if (strcmp(mesh->peers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 int cmd_teardown(const struct options *o, struct arena *a)
 {
 	struct host h;
@@ -151,6 +159,11 @@ int cmd_teardown(const struct options *o, struct arena *a)
 
 	if (host_open(&h, o, a) < 0)
 		goto out;
+	if (o->peer != NULL && !has_peer(&h.mesh, o->peer)) {
+		err_set(&e, ERR_USAGE, NOWHERE, "--peer: the mesh file has no peer '%s'", o->peer);
+		host_complain(&h, &e);
+		goto out;
+	}
 	rc = run_teardown(&h.run, o->peer, &report, &e);
 	if (rc == 0 && o->forget && report.failed.n == 0 && !report.interrupted)
 		rc = forget(&h, a, &report, &e);
