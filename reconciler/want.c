@@ -6,6 +6,8 @@
 
 #include "reconciler/yggdrasil.h"
 
+#define ADDRESS "address "
+
 static int by_address(const void *a, const void *b)
 {
 	const struct grant *left = a, *right = b;
@@ -40,9 +42,17 @@ int want_grants(const struct mesh *mesh, const struct lock *lock, struct arena *
 		const struct roster *r = roster_of(peer, lock);
 
 		for (size_t j = 0; r != NULL && j < r->n; j++) {
-			int line = r->jails[j].line != 0 ? r->jails[j].line : peer->line;
+			const struct roster_jail *jail = &r->jails[j];
+			char text[ADDR_TEXT];
 
-			out->v[out->n++] = (struct grant){ peer->name, &r->jails[j], line };
+			addr_format(&jail->addr, text);
+			out->v[out->n++] = (struct grant){
+				.peer = peer->name,
+				.jail = jail,
+				.key = arena_printf(a, ADDRESS "%s", text),
+				.who = arena_printf(a, "%s/%s", peer->name, jail->name),
+				.line = jail->line != 0 ? jail->line : peer->line,
+			};
 		}
 	}
 	if (out->n > 1)
@@ -144,14 +154,9 @@ static void want_firewall(const struct mesh *mesh, const struct grants *grants,
 		arena_printf(a, "default-deny on %s", mesh->yggdrasil.interface), NULL,
 		mesh->firewall.line);
 	/* Peers' jails reach jails, never the host. */
-	for (size_t i = 0; !host && i < grants->n; i++) {
-		const struct grant *g = &grants->v[i];
-		char text[ADDR_TEXT];
-
-		addr_format(&g->jail->addr, text);
-		items_add(out, KIND_FIREWALL, node->name, arena_printf(a, "address %s", text),
-			"allow", arena_printf(a, "%s/%s", g->peer, g->jail->name), g->line);
-	}
+	for (size_t i = 0; !host && i < grants->n; i++)
+		items_add(out, KIND_FIREWALL, node->name, grants->v[i].key, "allow",
+			grants->v[i].who, grants->v[i].line);
 }
 
 static void want_names(const struct mesh *mesh, const struct grants *grants, const char *scope,
@@ -169,13 +174,10 @@ static void want_names(const struct mesh *mesh, const struct grants *grants, con
 	}
 	for (size_t i = 0; i < grants->n; i++) {
 		const struct grant *g = &grants->v[i];
-		char text[ADDR_TEXT];
+		const char *name =
+			arena_printf(a, "%s.%s.%s AAAA", g->jail->name, g->peer, mesh->dns.zone);
 
-		addr_format(&g->jail->addr, text);
-		items_add(out, KIND_DNS, scope,
-			arena_printf(a, "%s.%s.%s AAAA", g->jail->name, g->peer, mesh->dns.zone),
-			arena_dup(a, text), arena_printf(a, "%s/%s", g->peer, g->jail->name),
-			g->line);
+		items_add(out, KIND_DNS, scope, name, g->key + strlen(ADDRESS), g->who, g->line);
 	}
 }
 

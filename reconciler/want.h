@@ -19,6 +19,7 @@ struct want_node {
 struct grant {
 	const char *peer;
 	const struct roster_jail *jail;
+	const char *key, *who; /* "address ADDR", "PEER/JAIL": every node's items share them */
 	int line;
 };
 

@@ -154,11 +154,11 @@ static void nft_read(void *self, const struct strs *scopes, struct arena *a, str
 				: arena_printf(a, "default-deny on %s", n->names.interface),
 			NULL, 0);
 		for (size_t j = 0; j < s->state.allowed.n; j++) {
-			char text[ADDR_TEXT];
+			char key[sizeof("address ") + ADDR_TEXT] = "address ";
 
-			addr_format(&s->state.allowed.v[j], text);
-			items_add(out, KIND_FIREWALL, s->scope, arena_printf(a, "address %s", text),
-				"allow", NULL, 0);
+			addr_format(&s->state.allowed.v[j], key + strlen(key));
+			items_add(
+				out, KIND_FIREWALL, s->scope, arena_dup(a, key), "allow", NULL, 0);
 		}
 	}
 }

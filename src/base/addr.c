@@ -10,9 +10,53 @@ int addr_parse(const char *text, struct loc at, struct addr *out, struct err *e)
 	return 0;
 }
 
+/* The longest run of two or more zero groups, the first of equals; its length is 0 when there is none. */
+static unsigned zero_run(const struct addr *a, unsigned *start)
+{
+	unsigned best = 0, run = 0;
+
+	*start = 8;
+	for (unsigned i = 0; i < 8; i++) {
+		run = a->b[2 * i] == 0 && a->b[2 * i + 1] == 0 ? run + 1 : 0;
+		if (run > 1 && run > best) {
+			best = run;
+			*start = i + 1 - run;
+		}
+	}
+	return best;
+}
+
+/*
+ * Of the addresses of a large mesh tens of thousands are printed to compare them, and the C library's
+ * inet_ntop takes a printf for each group. What could hold an IPv4 address is left to it all the same.
+ */
 void addr_format(const struct addr *a, char text[ADDR_TEXT])
 {
-	inet_ntop(AF_INET6, a->b, text, ADDR_TEXT);
+	static const char digits[] = "0123456789abcdef";
+	unsigned start, zeros = zero_run(a, &start);
+	char *p = text;
+
+	if (start == 0 && zeros > 4) {
+		inet_ntop(AF_INET6, a->b, text, ADDR_TEXT);
+		return;
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		unsigned group = (unsigned)a->b[2 * i] << 8 | a->b[2 * i + 1];
+		int shift = group > 0xfff ? 12 : group > 0xff ? 8 : group > 0xf ? 4 : 0;
+
+		if (i == start) {
+			*p++ = ':';
+			i += zeros - 1;
+			if (i == 7)
+				*p++ = ':';
+			continue;
+		}
+		if (i > 0)
+			*p++ = ':';
+		for (; shift >= 0; shift -= 4)
+			*p++ = digits[group >> shift & 15];
+	}
+	*p = '\0';
 }
 
 bool addr_is_canonical(const char *text)

@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
@@ -27,6 +28,28 @@ Test(addr, follows_from_the_key)
 		addr_format(&addr, text);
 		cr_assert_str_eq(text, known[i].addr);
 		cr_assert(addr_is_node(&addr));
+	}
+}
+
+Test(addr, is_printed_as_the_c_library_prints_it)
+{
+	struct addr addr;
+	char ours[ADDR_TEXT], theirs[ADDR_TEXT];
+	uint32_t dice = 1;
+
+	for (unsigned n = 0; n < 300000; n++) {
+		/* Zero groups and short ones are as frequent as others. */
+		for (unsigned i = 0; i < 8; i++) {
+			unsigned kind = (n >> i) & 1;
+
+			dice = dice * 1664525 + 1013904223;
+			addr.b[2 * i] = (uint8_t)(kind ? 0 : dice >> (24 + dice % 8));
+			addr.b[2 * i + 1] = (uint8_t)(kind ? 0 : dice >> 16);
+		}
+		addr_format(&addr, ours);
+		cr_assert_not_null(inet_ntop(AF_INET6, addr.b, theirs, sizeof(theirs)));
+		if (strcmp(ours, theirs) != 0)
+			cr_assert_str_eq(ours, theirs);
 	}
 }
 
