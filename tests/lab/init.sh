@@ -6,7 +6,7 @@ set -eEu -o pipefail
 shopt -s inherit_errexit
 
 LAB=$1 build=$2 script=$3
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 unset XDG_RUNTIME_DIR TMPDIR NO_COLOR CDPATH BASH_ENV ENV http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
 export LC_ALL=C.UTF-8 HOME=$LAB

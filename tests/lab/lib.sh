@@ -484,7 +484,7 @@ in_sync() {
 
 # rules HOST JAIL: its whole ruleset.
 rules() {
-	in_jail "$1" "$2" nft list ruleset
+	in_jail "$1" "$2" nft -s list ruleset
 }
 
 # state HOST: everything that an apply may change on a host, as text: rulesets, the resolver's records,
@@ -495,7 +495,7 @@ state() {
 		echo "# $jail"
 		rules "$name" "$jail"
 	done
-	on "$name" nft list ruleset
+	on "$name" nft -s list ruleset
 	on "$name" unbound-control list_local_data | sort
 	on "$name" unbound-control list_local_zones | sort
 	on "$name" sh -c '
