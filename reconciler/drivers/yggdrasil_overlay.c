@@ -183,6 +183,8 @@ static int read_live(struct reading *r, struct err *e)
 
 	if (port->ops->node_state(port->self, r->node, r->a, &state, e) < 0)
 		return -1;
+	if (state.astray)
+		found(r, "node", "running in a former jail of that name");
 	if (!state.running)
 		return 0;
 	rc = node_ask(r->y, r->node, "getself", NULL, r->a, &reply, e);

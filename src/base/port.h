@@ -43,7 +43,8 @@ struct node_paths {
 /* What is known of a node's process. */
 struct node_state {
 	bool running;
-	pid_t pid;             /* 0: unknown on this platform */
+	bool astray; /* not running where its jail is, but where a former jail of that name was */
+	pid_t pid;   /* 0: unknown on this platform */
 	struct strs listening; /* "ADDR:PORT" of TCP listeners of the process, IPv6 in brackets */
 };
 

@@ -68,7 +68,9 @@ int netns_node_state(const char *state_dir, const char *node, struct arena *a,
 		return -1;
 	space = netns_space(port_place(node), &gone);
 	pid = process_find(f.pid, f.paths.conf, space, a);
-	if (pid != 0 && (space < 0 || process_is_in(pid, space))) {
+	if (pid != 0 && space >= 0 && !process_is_in(pid, space)) {
+		out->astray = process_start(pid) != 0;
+	} else if (pid != 0) {
 		out->running = true;
 		out->pid = pid;
 		rc = process_listening(pid, a, &out->listening, e);
