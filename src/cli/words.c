@@ -71,7 +71,8 @@ static const struct option_words options[] = {
 		0, 0, "--peer needs the name of a peer%s" },
 	{ "--forget", NULL, "also forget its roster; without --peer the keys and the lock as well",
 		TEARDOWN, OPTION_SET, FIELD(forget), 0, 0, NULL },
-	{ "--listen", "ADDR:PORT", "where to serve, as 0.0.0.0:8080 or [::]:8080", RELAY,
+	{ "--listen", "ADDR:PORT",
+		"where to serve, as 0.0.0.0:8080 or [::]:8080 (default 127.0.0.1:8080)", RELAY,
 		OPTION_TEXT, FIELD(listen), 0, 0, "--listen needs ADDR:PORT%s" },
 	{ "--node", "URI", "also run a Yggdrasil node that listens there, as tcp://0.0.0.0:37100",
 		RELAY, OPTION_TEXT, FIELD(node), 0, 0, "--node needs a URI%s" },
@@ -126,7 +127,7 @@ void words_help_command(FILE *to, const struct command_words *c)
 	bool any = false;
 
 	fprintf(to, "jmesh %s: %s\n\nusage: jmesh %s [OPTION...]%s\n\n%s", c->name, c->help,
-		c->name, c->takes_file ? " [FILE]" : " --listen ADDR:PORT", c->detail);
+		c->name, c->takes_file ? " [FILE]" : "", c->detail);
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		char name[64];
 
