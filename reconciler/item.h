@@ -12,7 +12,7 @@
  *   overlay   node             "live multicast"            "off", or "on IFACE ..." when observed
  *   overlay   node             "peer URI"                  "configured" (live); URI is yggdrasil_peer_key(URI)
  *   firewall  node             "rules"                     "default-deny on IFACE", or "altered" when observed
- *   firewall  node             "address ADDR"              "allow"
+ *   firewall  node             "address ADDR"              "allow", or "flows may live on" when observed
  *   dns       "live ZONE"      "zone"                      "static"
  *   dns       "live ZONE"      "NAME A" or "NAME AAAA"     canonical address (NAME without a final dot)
  *   dns       "saved ZONE"     the same two, and "file"    "as generated", or "altered" when observed

@@ -29,8 +29,11 @@ bool addrs_has(const struct addrs *sorted, const struct addr *one)
 		bsearch(one, sorted->v, sorted->n, sizeof(*sorted->v), by_addr) != NULL;
 }
 
-/* "{ A, B }". An address is written from its bytes, never from a text that was handed in. */
-static void add_list(struct text *t, const struct addrs *addrs)
+/*
+ * "{ A, B }", each followed by what is said of it. An address is written from its bytes, never from a
+ * text that was handed in.
+ */
+static void add_list(struct text *t, const struct addrs *addrs, const char *about)
 {
 	text_add(t, "{ ");
 	for (size_t i = 0; i < addrs->n; i++) {
@@ -39,6 +42,7 @@ static void add_list(struct text *t, const struct addrs *addrs)
 		addr_format(&addrs->v[i], one);
 		text_add(t, i == 0 ? "" : ",\n\t");
 		text_add(t, one);
+		text_add(t, about);
 	}
 	text_add(t, " }\n");
 }
@@ -47,7 +51,14 @@ static void add_element(struct text *t, const char *verb, const char *set, const
 	const struct addrs *addrs)
 {
 	text_addf(t, "%s element inet " NFT_TABLE " %s%s ", verb, set, suffix);
-	add_list(t, addrs);
+	add_list(t, addrs, "");
+}
+
+/* Longer than the set's own time, so that no mark is lost before an apply has seen it. */
+static void add_marked(struct text *t, const char *set, const struct addrs *addrs)
+{
+	text_addf(t, "add element inet " NFT_TABLE " %s" NFT_REVOKED " ", set);
+	add_list(t, addrs, " timeout 365d comment \"" NFT_ENDING "\"");
 }
 
 const char *nft_grant(const struct nft_names *names, const struct addrs *addrs, struct arena *a)
@@ -67,6 +78,16 @@ const char *nft_revoke(const struct nft_names *names, const struct addrs *addrs,
 	add_element(&t, "add", names->set, "", addrs);
 	add_element(&t, "delete", names->set, "", addrs);
 	/* So that an address that is still there from before gets its full time again. */
+	add_element(&t, "add", names->set, NFT_REVOKED, addrs);
+	add_element(&t, "delete", names->set, NFT_REVOKED, addrs);
+	add_marked(&t, names->set, addrs);
+	return t.s;
+}
+
+const char *nft_revoked(const struct nft_names *names, const struct addrs *addrs, struct arena *a)
+{
+	struct text t = text_new(a);
+
 	add_element(&t, "add", names->set, NFT_REVOKED, addrs);
 	add_element(&t, "delete", names->set, NFT_REVOKED, addrs);
 	add_element(&t, "add", names->set, NFT_REVOKED, addrs);
@@ -98,7 +119,7 @@ const char *nft_table(const struct nft_names *names, const struct addrs *allowed
 	if (allowed->n != 0)
 		add_element(&t, "add", names->set, "", allowed);
 	if (revoked->n != 0)
-		add_element(&t, "add", names->set, NFT_REVOKED, revoked);
+		add_marked(&t, names->set, revoked);
 	return t.s;
 }
 

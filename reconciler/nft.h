@@ -37,6 +37,7 @@ struct addrs {
 struct nft_state {
 	bool altered;         /* something differs from what nft_table makes */
 	struct addrs allowed; /* sorted, no duplicates; single addresses only */
+	struct addrs ending;  /* sorted: revoked, not allowed, and some flow of it may be left */
 };
 
 /* What `nft -j list table inet jmesh` printed. ERR_SYSTEM when it is not such a listing. */
@@ -53,8 +54,14 @@ const char *nft_table(const struct nft_names *names, const struct addrs *allowed
 /* Input for `nft -f -`: addresses enter the set. */
 const char *nft_grant(const struct nft_names *names, const struct addrs *addrs, struct arena *a);
 
-/* Input for `nft -f -`: addresses leave the set, whether or not they are (still) there. */
+/*
+ * Input for `nft -f -`: addresses leave the set, whether or not they are (still) there, and are marked:
+ * until nft_revoked takes the mark away, the kernel itself remembers whose flows must still be ended.
+ */
 const char *nft_revoke(const struct nft_names *names, const struct addrs *addrs, struct arena *a);
+
+/* Input for `nft -f -`: the flows of these addresses have ended. */
+const char *nft_revoked(const struct nft_names *names, const struct addrs *addrs, struct arena *a);
 
 /*
  * Input for `conntrack -R -` that forgets every flow of the addresses (sorted), out of what `conntrack

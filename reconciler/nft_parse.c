@@ -13,7 +13,7 @@ struct listing {
 	const struct nft_names *names;
 	struct arena *arena;
 	struct nft_state *out;
-	size_t cap;
+	size_t cap, cap_ending;
 	bool seen_set, seen_revoked, seen_chain[NFT_CHAINS];
 	size_t rules[NFT_CHAINS]; /* how many of a chain came already */
 };
@@ -170,6 +170,41 @@ static bool element_is_ours(struct listing *l, const cJSON *element)
 	return inner == NULL || cJSON_GetArraySize(inner) == 1;
 }
 
+/* Of what was revoked only the marked counts: the rest leaves by itself. */
+static void find_ending(struct listing *l, const cJSON *elements)
+{
+	const cJSON *element;
+
+	cJSON_ArrayForEach(element, elements)
+	{
+		const cJSON *inner = cJSON_GetObjectItemCaseSensitive(element, "elem");
+		const char *text = string_of(inner, "val");
+		void *v = l->out->ending.v;
+		struct err ignored = ERR_INIT;
+		struct addr addr;
+
+		if (text == NULL || !is(inner, "comment", NFT_ENDING) ||
+			addr_parse(text, NOWHERE, &addr, &ignored) < 0)
+			continue;
+		*(struct addr *)arena_push(
+			l->arena, &v, l->out->ending.n, &l->cap_ending, sizeof(addr)) = addr;
+		l->out->ending.v = v;
+		l->out->ending.n++;
+	}
+}
+
+/* An address that was allowed anew may keep its flows. */
+static void drop_allowed(struct nft_state *state)
+{
+	size_t kept = 0;
+
+	addrs_sort(&state->ending);
+	for (size_t i = 0; i < state->ending.n; i++)
+		if (!addrs_has(&state->allowed, &state->ending.v[i]))
+			state->ending.v[kept++] = state->ending.v[i];
+	state->ending.n = kept;
+}
+
 static bool set_is_plain(const cJSON *set)
 {
 	static const char *const more[] = { "size", "gc-interval", "policy", "auto-merge", "map",
@@ -193,6 +228,7 @@ static bool set_is_ours(struct listing *l, const cJSON *set)
 		return false;
 	if (strcmp(name + len, NFT_REVOKED) == 0) {
 		l->seen_revoked = true;
+		find_ending(l, elements);
 		if (cJSON_IsArray(flags) && cJSON_GetArraySize(flags) == 1)
 			flags = flags->child;
 		return set_is_plain(set) && cJSON_IsString(flags) &&
@@ -267,6 +303,7 @@ int nft_parse(const char *json, size_t len, const struct nft_names *names, struc
 	if (!is_complete(&l))
 		out->altered = true;
 	addrs_sort(&out->allowed);
+	drop_allowed(out);
 	rc = 0;
 out:
 	cJSON_Delete(root);

@@ -6,6 +6,8 @@
 
 /* What the name of the set of revoked addresses ends in, and how long they stay there. */
 #define NFT_REVOKED "_revoked"
+/* The comment on an address whose flows are still to be ended. */
+#define NFT_ENDING "flows"
 
 enum {
 	NFT_CHAINS = 3,

@@ -137,6 +137,17 @@ static void see_all(
 		see_missing(n, &unknown, refused, a, failed);
 }
 
+static void show_addresses(struct items *out, const char *scope, const struct addrs *addrs,
+	const char *value, struct arena *a)
+{
+	for (size_t i = 0; i < addrs->n; i++) {
+		char key[sizeof("address ") + ADDR_TEXT] = "address ";
+
+		addr_format(&addrs->v[i], key + strlen(key));
+		items_add(out, KIND_FIREWALL, scope, arena_dup(a, key), value, NULL, 0);
+	}
+}
+
 static void nft_read(void *self, const struct strs *scopes, struct arena *a, struct items *out,
 	struct failures *failed)
 {
@@ -153,13 +164,8 @@ static void nft_read(void *self, const struct strs *scopes, struct arena *a, str
 				? "altered"
 				: arena_printf(a, "default-deny on %s", n->names.interface),
 			NULL, 0);
-		for (size_t j = 0; j < s->state.allowed.n; j++) {
-			char key[sizeof("address ") + ADDR_TEXT] = "address ";
-
-			addr_format(&s->state.allowed.v[j], key + strlen(key));
-			items_add(
-				out, KIND_FIREWALL, s->scope, arena_dup(a, key), "allow", NULL, 0);
-		}
+		show_addresses(out, s->scope, &s->state.allowed, "allow", a);
+		show_addresses(out, s->scope, &s->state.ending, "flows may live on", a);
 	}
 }
 
@@ -197,20 +203,24 @@ static int forget_lines(
 	return 0;
 }
 
-/* Listed after the addresses left the set, so none of their flows is missed. */
-static int forget_flows(
-	struct nft *n, const char *scope, const struct addrs *addrs, struct arena *a, struct err *e)
+/*
+ * Listed after the addresses left the set, so none of their flows is missed. The mark goes last: killed
+ * before, the next apply sees them again.
+ */
+static int forget_flows(struct nft *n, const struct seen *s, const struct addrs *addrs,
+	struct arena *a, struct err *e)
 {
 	struct strs lines = { 0 };
 	struct output out;
 
-	if (port_run(n->port, port_place(scope), list_flows, NULL, a, &out, e) < 0)
+	if (port_run(n->port, port_place(s->scope), list_flows, NULL, a, &out, e) < 0)
 		goto failed;
 	nft_forget(out.out, addrs, a, &lines);
-	if (forget_lines(n, scope, &lines, a, e) == 0)
-		return 0;
+	if (forget_lines(n, s->scope, &lines, a, e) < 0)
+		goto failed;
+	return s->present ? transact(n, s->scope, nft_revoked(&n->names, addrs, a), a, e) : 0;
 failed:
-	return err_wrap(e, "established flows of %s may live on", place_name(scope));
+	return err_wrap(e, "established flows of %s may live on", place_name(s->scope));
 }
 
 /*
@@ -228,7 +238,7 @@ static int rebuild(
 	s->state.altered = false;
 	if (port_run(n->port, port_place(s->scope), forget, nft_forget_streams(), a, &out, e) < 0)
 		return err_wrap(e, "established flows of %s may live on", place_name(s->scope));
-	return revoked->n == 0 ? 0 : forget_flows(n, s->scope, revoked, a, e);
+	return revoked->n == 0 ? 0 : forget_flows(n, s, revoked, a, e);
 }
 
 static struct addrs without(const struct addrs *from, const struct addrs *these, struct arena *a)
@@ -249,13 +259,13 @@ static int revoke(
 	/* Whatever becomes of it: a table that is made anew later does not have them again. */
 	s->state.allowed = without(&s->state.allowed, addrs, n->arena);
 	if (!s->present)
-		return forget_flows(n, s->scope, addrs, a, e);
+		return forget_flows(n, s, addrs, a, e);
 	/* Rules that are not ours may refuse the deletion, or make nothing of it. */
 	if (s->state.altered)
 		return rebuild(n, s, addrs, a, e);
 	rc = transact(n, s->scope, nft_revoke(&n->names, addrs, a), a, e);
 	if (rc == 0)
-		rc = forget_flows(n, s->scope, addrs, a, e);
+		rc = forget_flows(n, s, addrs, a, e);
 	return rc;
 }
 

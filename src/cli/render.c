@@ -114,8 +114,11 @@ static const char *subject(const struct render *r, const struct change *c, bool 
 		*values = false;
 		if (strcmp(c->key, "rules") == 0)
 			return c->after != NULL ? c->after : "default-deny";
-		return begins(c->key, "address ", &rest) ? arena_printf(r->a, "allow %s", rest)
-							 : c->key;
+		if (!begins(c->key, "address ", &rest))
+			return c->key;
+		if (c->after == NULL && c->before != NULL && strcmp(c->before, "allow") != 0)
+			return arena_printf(r->a, "flows of %s, which was revoked", rest);
+		return arena_printf(r->a, "allow %s", rest);
 	case KIND_DNS:
 		*values = true;
 		if (strcmp(c->key, "file") == 0)

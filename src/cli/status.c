@@ -44,9 +44,9 @@ static void look_at_node(struct status *s, struct node_line *line, const char *n
 
 		if (item->kind != KIND_FIREWALL || strcmp(item->scope, name) != 0)
 			continue;
-		if (strncmp(item->key, prefix, strlen(prefix)) == 0)
+		if (strcmp(item->value, "allow") == 0)
 			strs_push(s->a, &line->allows, item->key + strlen(prefix));
-		else if (strcmp(item->value, "altered") != 0)
+		else if (strcmp(item->key, "rules") == 0 && strcmp(item->value, "altered") != 0)
 			line->guarded = true;
 	}
 }

@@ -232,6 +232,11 @@ Test(nft, revokes_what_may_be_gone_already)
 		"delete element inet jmesh mesh_peers { 200::1 }\n"
 		"add element inet jmesh mesh_peers_revoked { 200::1 }\n"
 		"delete element inet jmesh mesh_peers_revoked { 200::1 }\n"
+		"add element inet jmesh mesh_peers_revoked "
+		"{ 200::1 timeout 365d comment \"flows\" }\n");
+	cr_assert_str_eq(nft_revoked(&names, &one, arena),
+		"add element inet jmesh mesh_peers_revoked { 200::1 }\n"
+		"delete element inet jmesh mesh_peers_revoked { 200::1 }\n"
 		"add element inet jmesh mesh_peers_revoked { 200::1 }\n");
 }
 

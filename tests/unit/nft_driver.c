@@ -166,16 +166,39 @@ Test(nft_driver, revokes_the_address_and_then_its_flows)
 	answer_all();
 	read_scopes("web", NULL);
 	apply(PHASE_REVOKE, ACTION_REMOVE, "address 200::1");
-#define REVOKE                                                          \
-	"  < add element inet jmesh mesh_peers { 200::1 }\n"            \
-	"  < delete element inet jmesh mesh_peers { 200::1 }\n"         \
+#define REVOKE                                                                                   \
+	"  < add element inet jmesh mesh_peers { 200::1 }\n"                                     \
+	"  < delete element inet jmesh mesh_peers { 200::1 }\n"                                  \
+	"  < add element inet jmesh mesh_peers_revoked { 200::1 }\n"                             \
+	"  < delete element inet jmesh mesh_peers_revoked { 200::1 }\n"                          \
+	"  < add element inet jmesh mesh_peers_revoked { 200::1 timeout 365d comment \"flows\" " \
+	"}\n"
+#define REVOKED                                                         \
 	"  < add element inet jmesh mesh_peers_revoked { 200::1 }\n"    \
 	"  < delete element inet jmesh mesh_peers_revoked { 200::1 }\n" \
 	"  < add element inet jmesh mesh_peers_revoked { 200::1 }\n"
 	cr_assert_str_eq(fake_log(fake),
 		"web$ nft -c -f -\n" REVOKE "web$ nft -f -\n" REVOKE "web$ conntrack -L -f ipv6\n"
-		"web$ conntrack -R -\n  < -D -f ipv6 -s 200::1\n");
+		"web$ conntrack -R -\n  < -D -f ipv6 -s 200::1\n"
+		"web$ nft -c -f -\n" REVOKED "web$ nft -f -\n" REVOKED);
 	cr_assert_eq(failed.n, 0);
+}
+
+Test(nft_driver, remembers_whose_flows_are_still_to_be_ended)
+{
+	static const char head
+		[] = "\"timeout\": 600",
+	    more[] = ", \"elem\": ["
+		     "{\"elem\":{\"val\":\"200::2\",\"timeout\":31536000,\"comment\":\"flows\"}},"
+		     "{\"elem\":{\"val\":\"200::3\",\"timeout\":31536000,\"comment\":\"flows\"}},"
+		     "{\"elem\":{\"val\":\"200::4\",\"expires\":5}}]";
+	const char *text = listing(), *at = strstr(text, head) + strlen(head);
+
+	fake_answer(fake, LIST("web"), 0,
+		arena_printf(arena, "%.*s%s%s", (int)(at - text), text, more, at), "");
+	cr_assert_str_eq(read_scopes("web", NULL),
+		"web rules = default-deny on ygg0\nweb address 200::1 = allow\n"
+		"web address 200::2 = allow\nweb address 200::3 = flows may live on\n");
 }
 
 Test(nft_driver, says_which_change_failed)
