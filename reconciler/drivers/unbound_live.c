@@ -129,18 +129,17 @@ static int set_zone(struct unbound *u, const struct change *c, struct arena *a, 
 {
 	const char *nested = nested_name(c->before, a);
 	const char *const set[] = { "local_zone", u->conf->zone, "static" };
-	const char *const drop[] = { "local_zone_remove", nested == NULL ? u->conf->zone : nested,
-		NULL };
+	const char *const drop[] = { "local_zone_remove", nested, NULL };
 
-	if (nested != NULL || c->after == NULL)
-		if (control(u, drop, NULL, a, e) < 0)
-			return -1;
-	if (c->after != NULL && control(u, set, NULL, a, e) < 0)
+	if (nested != NULL && control(u, drop, NULL, a, e) < 0)
 		return -1;
-	if (c->after != NULL)
-		u->live.zone.type = "static";
-	else if (nested == NULL)
-		u->live.zone.type = NULL;
+	if (nested != NULL && c->after == NULL)
+		return 0;
+	/* Another type that "goes" gives way to the one that is wanted: removed, the zone would take all
+	 * its records with it. */
+	if (control(u, set, NULL, a, e) < 0)
+		return -1;
+	u->live.zone.type = "static";
 	return 0;
 }
 

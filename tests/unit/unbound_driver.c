@@ -162,6 +162,15 @@ Test(unbound_driver, removes_a_zone_that_hides_names)
 			"local_datas\n  < a.office.jrun. IN AAAA 200::1\n");
 }
 
+Test(unbound_driver, keeps_the_records_of_a_zone_of_another_type)
+{
+	answer_live("jrun. transparent\noffice.jrun. refuse\n", "a.jrun. 1 IN AAAA 200::1\n");
+	read_scope("live jrun");
+	change("live jrun", "zone", "transparent", NULL);
+	cr_assert_str_eq(applied(PHASE_REVOKE), CONTROL "local_zone jrun static\n");
+	cr_assert_eq(failed.n, 0);
+}
+
 Test(unbound_driver, tells_a_hundred_lines_at_a_time_and_swallows_no_refusal)
 {
 	const char *log;
