@@ -302,6 +302,12 @@ const char *unbound_refusal(const char *text, struct arena *a)
 	return NULL;
 }
 
+bool unbound_file_is_ours(const char *text, size_t len)
+{
+	return len == 0 ||
+		(len >= sizeof(header) - 1 && memcmp(text, header, sizeof(header) - 1) == 0);
+}
+
 bool unbound_includes_nothing(const char *text, size_t len)
 {
 	static const char word[] = "include";

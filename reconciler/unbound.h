@@ -70,6 +70,9 @@ void dns_records_drop(struct dns_records *sorted, const struct dns_records *thes
  * error in the first line alone. */
 const char *unbound_refusal(const char *text, struct arena *a);
 
+/* Whether jmesh may replace a file with this text: it is empty, or begins as jmesh begins its own. */
+bool unbound_file_is_ours(const char *text, size_t len);
+
 /* Whether a configuration includes no other file at all. */
 bool unbound_includes_nothing(const char *text, size_t len);
 

@@ -115,13 +115,27 @@ static int check_included(struct unbound *u, struct arena *a, struct err *e)
 		u->conf->config, u->conf->include, u->conf->include);
 }
 
+/* 0: the include file, which is ours; 1: there is none. Whoever wrote another keeps it. */
+static int include_read(
+	struct unbound *u, struct arena *a, const char **text, size_t *len, struct err *e)
+{
+	const char *path = u->conf->include;
+	int rc = u->port->ops->read(u->port->self, NULL, path, FILE_MAX, a, text, len, e);
+
+	if (rc != 0 || unbound_file_is_ours(*text, *len))
+		return rc;
+	return err_set(e, ERR_CONFIG, NOWHERE,
+		"%s was not written by jmesh, to judge by its first line, and is left alone: name "
+		"another file in dns.include, or move it away",
+		path);
+}
+
 /* 0 with *value: what the item "file" says, or NULL when there is none. */
 static int saved_read(struct unbound *u, struct arena *a, const char **value, struct err *e)
 {
 	const char *text;
 	size_t len;
-	int rc = u->port->ops->read(
-		u->port->self, NULL, u->conf->include, FILE_MAX, u->arena, &text, &len, e);
+	int rc = include_read(u, u->arena, &text, &len, e);
 
 	*value = NULL;
 	if (rc < 0)
@@ -229,9 +243,15 @@ static void unbound_apply(void *self, enum phase phase, const char *scope,
 static int unbound_withdraw(void *self, const char *scope, struct arena *a, struct err *e)
 {
 	struct unbound *u = self;
+	const char *text;
+	size_t len;
+	int rc;
 
 	if (strcmp(scope, u->live.name) == 0)
 		return unbound_live_withdraw(u, a, e);
+	rc = include_read(u, a, &text, &len, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
 	return u->port->ops->remove(u->port->self, NULL, u->conf->include, e);
 }
 

@@ -251,14 +251,28 @@ Test(unbound_driver, replaces_the_file_only_with_what_was_checked)
 	cr_assert_eq(failed.n, 0);
 }
 
+Test(unbound_driver, leaves_a_file_alone_that_is_not_its_own)
+{
+	struct err e = ERR_INIT;
+
+	fake_file(fake, INCLUDE, "server:\n\tverbosity: 2\n");
+	cr_assert_str_eq(read_scope("saved jrun"), "");
+	cr_assert_eq(failed.n, 1);
+	cr_assert_not_null(strstr(failed.v[0].text, INCLUDE " was not written by jmesh"));
+	change("saved jrun", "file", "altered", "as generated");
+	applied(PHASE_NAMES);
+	cr_assert_eq(driver.ops->withdraw(driver.self, "saved jrun", arena, &e), -1);
+	cr_assert_str_eq(fake_text(fake, INCLUDE), "server:\n\tverbosity: 2\n");
+}
+
 Test(unbound_driver, keeps_the_old_file_when_the_check_fails)
 {
-	fake_file(fake, INCLUDE, "# old\n");
+	fake_file(fake, INCLUDE, HEAD "# old\n");
 	fake_answer(fake, "host$ unbound-checkconf " CANDIDATE, 1, "", "bad: line 2");
 	read_scope("saved jrun");
 	change("saved jrun", "file", "altered", "as generated");
 	applied(PHASE_NAMES);
-	cr_assert_str_eq(fake_text(fake, INCLUDE), "# old\n");
+	cr_assert_str_eq(fake_text(fake, INCLUDE), HEAD "# old\n");
 	cr_assert_null(fake_text(fake, CANDIDATE));
 	cr_assert_eq(failed.n, 1);
 	cr_assert_str_eq(
