@@ -373,6 +373,22 @@ static void nft_apply(void *self, enum phase phase, const char *scope,
 		fail_addresses(changes, n_changes, false, failed, &e);
 }
 
+/* Whoever made the interface: while it is there, the rules are all that stands before the jail. */
+static int check_unused(struct nft *n, const char *scope, struct arena *a, struct err *e)
+{
+	const char *const argv[] = { "ip", "-o", "link", "show", NULL };
+	const char *name = arena_printf(a, ": %s: ", n->names.interface);
+	struct output out;
+
+	if (port_run(n->port, port_place(scope), argv, NULL, a, &out, e) < 0)
+		return err_wrap(e, "firewall of %s stays", place_name(scope));
+	if (strstr(out.out, name) == NULL)
+		return 0;
+	return err_set(e, ERR_SYSTEM, NOWHERE,
+		"firewall of %s stays, because %s is still there: another node runs behind it",
+		place_name(scope), n->names.interface);
+}
+
 static int nft_withdraw(void *self, const char *scope, struct arena *a, struct err *e)
 {
 	struct nft *n = self;
@@ -385,7 +401,9 @@ static int nft_withdraw(void *self, const char *scope, struct arena *a, struct e
 	if (failed.n != 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "%s", failed.v[0].text);
 	s = seen_of(n, scope);
-	return s->present ? drop_table(n, s, a, e) : 0;
+	if (!s->present)
+		return 0;
+	return check_unused(n, scope, a, e) < 0 ? -1 : drop_table(n, s, a, e);
 }
 
 static const struct driver_ops nft_ops = {

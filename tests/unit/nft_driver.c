@@ -7,6 +7,7 @@
 
 #define LIST(place) place "$ nft -j list table inet jmesh"
 #define TABLES(place) place "$ nft -j list tables inet"
+#define LINKS "web$ ip -o link show"
 #define NO_TABLE "{\"nftables\":[{\"metainfo\":{}}]}"
 
 static struct arena *arena;
@@ -299,11 +300,28 @@ Test(nft_driver, withdraws_behind_closed_doors)
 	const char *log;
 
 	fake_answer(fake, LIST("web"), 0, listing(), "");
+	fake_answer(fake, LINKS, 0, "1: lo: <LOOPBACK,UP>\n4: eth0@if5: <UP>\n", "");
 	answer_all();
 	cr_assert_eq(driver.ops->withdraw(driver.self, "web", arena, &e), 0, "%s", e.text);
 	log = fake_log(fake);
 	cr_assert_null(strstr(log, "add element"), "the set is empty before the table goes");
 	cr_assert_not_null(strstr(log, "web$ nft -f -\n  < delete table inet jmesh\n"));
+}
+
+Test(nft_driver, keeps_the_rules_before_a_node_that_runs)
+{
+	static const char *const links[] = { "1: lo: <UP>\n5: ygg0: <POINTOPOINT,UP>\n", "" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct err e = ERR_INIT;
+
+		fake_answer(fake, LIST("web"), 0, listing(), "");
+		fake_answer(fake, LINKS, i == 0 ? 0 : -1, links[i], "");
+		fake_log(fake);
+		cr_assert_eq(driver.ops->withdraw(driver.self, "web", arena, &e), -1);
+		cr_assert_not_null(strstr(e.text, "firewall of web stays"));
+		cr_assert_str_eq(fake_log(fake), LIST("web") "\n" LINKS "\n");
+	}
 }
 
 Test(nft_driver, withdraws_nothing_where_nothing_is)
