@@ -58,6 +58,8 @@ bool value_path(const char *s, struct fault *f)
 
 bool value_interface(const char *s, struct fault *f)
 {
+	if (strcmp(s, "lo") == 0)
+		return refuse(f, "is the loopback interface", "the node makes one of its own");
 	if (is_word(s, 1, 15, "_-.") && strcmp(s, ".") != 0 && strcmp(s, "..") != 0)
 		return true;
 	return refuse(f, "is not a name of an interface",
@@ -66,9 +68,11 @@ bool value_interface(const char *s, struct fault *f)
 
 bool value_table(const char *s, struct fault *f)
 {
-	if (is_word(s, 1, 31, "_"))
+	/* What nft takes for a name begins with a letter. */
+	if (is_word(s, 1, 31, "_") && strspn(s, "0123456789_") == 0)
 		return true;
-	return refuse(f, "is not a name of a table", "it is 1 to 31 letters, digits and '_'");
+	return refuse(f, "is not a name of a table",
+		"it is 1 to 31 letters, digits and '_', and begins with a letter");
 }
 
 bool value_zone(const char *s, struct fault *f)
