@@ -12,6 +12,8 @@ MANDIR  ?= $(PREFIX)/share/man
 VERSION := 0.1.0
 WERROR  ?= -Werror
 PKG_CONFIG ?= pkg-config
+# Versions disagree on what is formatted; Debian 12 and 13 both have this one.
+CLANG_FORMAT ?= clang-format-19
 SYSTEM  := $(shell uname -s)
 
 LIBS      := yaml-0.1 libcyaml libcurl libcjson libsodium libmicrohttpd
@@ -148,10 +150,10 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libjmesh.a
 lint: format-check layers purity portable tidy docs-check ## all of the following checks
 
 format: ## rewrite the sources by .clang-format
-	clang-format -i $(FORMATTED)
+	$(CLANG_FORMAT) -i $(FORMATTED)
 
 format-check: ## sources are formatted
-	@clang-format --dry-run -Werror $(FORMATTED)
+	@$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
 	@echo "format: $(words $(FORMATTED)) files"
 
 layers: ## includes point one way (DESIGN's layout)
@@ -169,6 +171,7 @@ portable: ## what is not Linux's own compiles without Linux, as POSIX
 
 tidy: ## static analysis
 	@cppcheck --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+		--suppress=normalCheckLevelMaxBranches \
 		--quiet -j 2 -I. -Isrc $(LIB_SRC) src/cli/main.c
 	@echo "tidy: $(words $(LIB_SRC)) files"
 

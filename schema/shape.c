@@ -127,7 +127,7 @@ static const char *word_hint(
 		const char *word, *means;
 	} switches[] = { { "yes", "true" }, { "on", "true" }, { "1", "true" }, { "no", "false" },
 		{ "off", "false" }, { "0", "false" } };
-	const char *words[FIELDS_MAX];
+	const char *words[FIELDS_MAX] = { NULL };
 	size_t n = 0;
 
 	for (; n < want->enumeration.count && n < FIELDS_MAX; n++)
