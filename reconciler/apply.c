@@ -40,6 +40,8 @@ static const char *blocked(const struct view *v, const struct report *out, const
 {
 	bool overlay = c->phase == PHASE_OVERLAY;
 
+	if (c->kind == KIND_FIREWALL && c->phase <= PHASE_PROTECT && strs_has(&v->stuck, c->scope))
+		return "left as it is, because the node runs on another interface";
 	if (!overlay && c->phase != PHASE_IDENTITY && c->phase != PHASE_GRANT)
 		return NULL;
 	if (failures_find(&v->failed, KIND_FIREWALL, c->scope) != NULL ||
@@ -66,17 +68,49 @@ static void forget_rosters(struct run *r, struct view *v, const struct change *c
 				group[i]->line, &e);
 }
 
-/*
- * Rules that name another interface than the one a node still runs on would leave that one open until it
- * restarts, so it stops first. The overlay phase starts it again, if the rules are in place.
- */
-static int leave_interface(struct run *r, const struct plan *p, const char *scope, struct err *e)
+static bool plans(const struct plan *p, enum item_kind kind, const char *scope, const char *key)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (p->v[i].kind == KIND_OVERLAY && strcmp(p->v[i].scope, scope) == 0 &&
-			strcmp(p->v[i].key, "live interface") == 0)
-			return r->port->ops->node_stop(r->port->self, scope, e);
-	return 0;
+		if (p->v[i].kind == kind && p->v[i].action == ACTION_CHANGE &&
+			strcmp(p->v[i].scope, scope) == 0 && strcmp(p->v[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Whether the node runs on another interface than the rules to come are about, or perhaps so. */
+static bool is_elsewhere(const struct run *r, const struct view *v, const char *node)
+{
+	for (size_t i = 0; i < v->observed.n; i++) {
+		const struct item *item = &v->observed.v[i];
+
+		if (item->kind == KIND_OVERLAY && strcmp(item->scope, node) == 0 &&
+			strcmp(item->key, "live interface") == 0)
+			return strcmp(item->value, r->mesh->yggdrasil.interface) != 0;
+	}
+	return plans(&v->plan, KIND_OVERLAY, node, "node") &&
+		plans(&v->plan, KIND_FIREWALL, node, "rules");
+}
+
+/*
+ * Rules are about one interface, so while a node runs on another one they stop nobody. It ends before
+ * any of them is replaced; the overlay's phase starts it anew.
+ */
+static void stop_elsewhere(struct run *r, struct view *v, struct report *out)
+{
+	for (size_t i = 0; i < v->nodes.n; i++) {
+		const char *node = v->nodes.v[i];
+		struct err e;
+
+		if (!is_elsewhere(r, v, node))
+			continue;
+		if (r->port->ops->node_stop(r->port->self, node, &e) == 0) {
+			out->changed = true;
+			continue;
+		}
+		err_wrap(&e, "its rules stay as they are");
+		strs_push(r->a, &v->stuck, node);
+		failures_add(&out->failed, KIND_FIREWALL, node, "rules", 0, &e);
+	}
 }
 
 /* One phase of one scope (of all scopes where it is the lock's). */
@@ -98,9 +132,7 @@ static void carry_out(struct run *r, struct view *v, const struct change *const 
 		out->done.n = before;
 		return;
 	}
-	if (first->phase == PHASE_PROTECT && leave_interface(r, &v->plan, first->scope, &e) < 0)
-		failures_add(&out->failed, first->kind, first->scope, first->key, first->line, &e);
-	else if (driver == NULL)
+	if (driver == NULL)
 		forget_rosters(r, v, group, n, &out->failed);
 	else
 		driver->ops->apply(
@@ -122,6 +154,7 @@ static void execute(struct run *r, struct view *v, enum phase last, struct repor
 	const struct plan *p = &v->plan;
 	const struct change **group = arena_alloc(r->a, p->n, sizeof(*group));
 
+	stop_elsewhere(r, v, out);
 	for (size_t i = 0, n; i < p->n && p->v[i].phase <= last; i += n) {
 		n = 0;
 		while (i + n < p->n && same_group(&p->v[i], &p->v[i + n])) {

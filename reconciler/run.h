@@ -71,6 +71,8 @@ struct view {
 	struct identity *ours; /* identities of our nodes that have one, HOST_NODE among them */
 	size_t n_ours;
 	struct strs notices;
+	struct strs
+		stuck; /* nodes on another interface than their rules that could not be stopped */
 };
 
 /* Looks at the host and the lock and plans. Changes nothing. -1: nothing useful could be found out. */
