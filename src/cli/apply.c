@@ -164,6 +164,7 @@ int cmd_teardown(const struct options *o, struct arena *a)
 		host_complain(&h, &e);
 		goto out;
 	}
+	h.tears_down = true;
 	rc = run_teardown(&h.run, o->peer, &report, &e);
 	if (rc == 0 && o->forget && report.failed.n == 0 && !report.interrupted)
 		rc = forget(&h, a, &report, &e);

@@ -39,6 +39,7 @@ struct input {
 	const char *name; /* as messages call it: the path, or "<stdin>" */
 	const char *text;
 	size_t len;
+	bool again; /* a file, which can be read again */
 };
 
 /* Each command: its exit status. It has said everything itself. */

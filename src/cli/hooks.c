@@ -37,11 +37,42 @@ static void tell_wait(void *ctx, long pid)
 			h->state_dir);
 }
 
+/*
+ * Others may have been at work while the lock was not ours. Going on with what was read before would
+ * grant again what they revoked, and forget the pairings that they began.
+ */
+static int is_current(struct host *h, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct input now;
+	int rc = 0;
+
+	/* Standard input and pipes are read once. */
+	if (h->input.again &&
+		(input_read(h->options->file, a, &now, e) < 0 || now.len != h->input.len ||
+			memcmp(now.text, h->input.text, now.len) != 0))
+		rc = err_set(e, ERR_CONFIG, NOWHERE,
+			"%s changed while this jmesh waited; run it again to go on with what the "
+			"file says now",
+			h->input.name);
+	arena_free(a);
+	return rc;
+}
+
 static int hook_take(void *ctx, struct err *e)
 {
 	struct host *h = ctx;
+	struct statelock before = h->statelock;
 
-	return statelock_take(&h->statelock, h->state_dir, LOCK_WAIT_S, tell_wait, h, e);
+	if (statelock_take(&h->statelock, h->state_dir, LOCK_WAIT_S, tell_wait, h, e) < 0 ||
+		is_current(h, e) < 0)
+		return -1;
+	if (h->locked && !h->tears_down && h->statelock.marked != before.marked)
+		return err_set(e, ERR_BUSY, NOWHERE,
+			"a teardown came while this jmesh waited; run apply again to bring back "
+			"what it took away");
+	h->locked = true;
+	return h->tears_down ? statelock_mark(&h->statelock, e) : 0;
 }
 
 static void hook_drop(void *ctx)

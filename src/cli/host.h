@@ -20,6 +20,8 @@ struct host {
 	struct run run;
 	struct run_hooks hooks;
 	struct statelock statelock;
+	bool locked;       /* it was held before */
+	bool tears_down;   /* those who wait for a pairing must not bring back what goes */
 	struct strs shown; /* codes that this run has shown */
 	int64_t deadline;  /* clock_ms() when waiting for pairings ends; 0 until it has begun */
 };

@@ -75,6 +75,7 @@ int input_read(const char *file, struct arena *a, struct input *out, struct err 
 			goto out;
 		}
 		expected = (size_t)st.st_size;
+		out->again = !is_stdin;
 	}
 	rc = slurp(fd, expected, a, out, e);
 out:

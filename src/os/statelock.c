@@ -58,6 +58,16 @@ static void say(int fd, const char *text)
 	}
 }
 
+/* Nanoseconds since 1970, of the file's last mark. */
+static int64_t time_of(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return 0;
+	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
 static long holder(int fd)
 {
 	char text[32];
@@ -159,9 +169,15 @@ int statelock_take(struct statelock *l, const char *state_dir, int wait_s,
 	}
 	own_command(word, sizeof(word));
 	snprintf(text, sizeof(text), "%ld jmesh%s\n", (long)getpid(), word);
+	l->marked = time_of(fd);
 	say(fd, text);
 	l->fd = fd;
 	return 0;
+}
+
+int statelock_mark(struct statelock *l, struct err *e)
+{
+	return futimens(l->fd, NULL) < 0 ? err_sys(e, "mark the state lock") : 0;
 }
 
 void statelock_drop(struct statelock *l)

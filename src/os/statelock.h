@@ -5,10 +5,13 @@
 #ifndef JMESH_OS_STATELOCK_H
 #define JMESH_OS_STATELOCK_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 struct statelock {
-	int fd; /* -1: not held */
+	int fd;         /* -1: not held */
+	int64_t marked; /* when somebody last called statelock_mark, before it was taken */
 };
 
 #define STATELOCK_INIT ((struct statelock){ .fd = -1 })
@@ -20,5 +23,8 @@ struct statelock {
 int statelock_take(struct statelock *l, const char *state_dir, int wait_s,
 	void (*told)(void *ctx, long pid), void *ctx, struct err *e);
 void statelock_drop(struct statelock *l);
+
+/* Tells those who let go of the lock and take it again that what they knew is no longer so. */
+int statelock_mark(struct statelock *l, struct err *e);
 
 #endif

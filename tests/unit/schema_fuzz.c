@@ -96,7 +96,7 @@ static void check(const char *text, size_t len, FILE *null)
 	struct arena *a = arena_new();
 	/* Exactly as long as the text, so that a sanitizer sees a read behind it. */
 	char *exact = malloc(len == 0 ? 1 : len);
-	struct input in = { "fuzz.yaml", exact, len };
+	struct input in = { .name = "fuzz.yaml", .text = exact, .len = len };
 	struct problems with, without;
 	struct mesh mesh;
 	int rc, rc_lines;
