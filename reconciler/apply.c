@@ -77,6 +77,15 @@ static bool plans(const struct plan *p, enum item_kind kind, const char *scope, 
 	return false;
 }
 
+static bool goes(const struct plan *p, const char *node)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].kind == KIND_OVERLAY && p->v[i].action == ACTION_REMOVE &&
+			strcmp(p->v[i].scope, node) == 0 && strcmp(p->v[i].key, "node") == 0)
+			return true;
+	return false;
+}
+
 /* Whether the node runs on another interface than the rules to come are about, or perhaps so. */
 static bool is_elsewhere(const struct run *r, const struct view *v, const char *node)
 {
@@ -93,15 +102,17 @@ static bool is_elsewhere(const struct run *r, const struct view *v, const char *
 
 /*
  * Rules are about one interface, so while a node runs on another one they stop nobody. It ends before
- * any of them is replaced; the overlay's phase starts it anew.
+ * any of them is replaced; the overlay's phase starts it anew. That of a jail which the file names no
+ * more ends anyway, so nobody asks where it runs.
  */
 static void stop_elsewhere(struct run *r, struct view *v, struct report *out)
 {
-	for (size_t i = 0; i < v->nodes.n; i++) {
-		const char *node = v->nodes.v[i];
+	for (size_t i = 0; i < v->nodes.n + v->strays.n; i++) {
+		bool stray = i >= v->nodes.n;
+		const char *node = stray ? v->strays.v[i - v->nodes.n] : v->nodes.v[i];
 		struct err e;
 
-		if (!is_elsewhere(r, v, node))
+		if (stray ? !goes(&v->plan, node) : !is_elsewhere(r, v, node))
 			continue;
 		if (r->port->ops->node_stop(r->port->self, node, &e) == 0) {
 			out->changed = true;
