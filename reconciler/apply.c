@@ -124,6 +124,19 @@ static void stop_elsewhere(struct run *r, struct view *v, struct report *out)
 	}
 }
 
+/* Nothing stands between the node and strangers, and nothing can be put there. */
+static void stop_unprotected(struct run *r, const struct change *rules, struct report *out)
+{
+	struct err e;
+
+	if (r->port->ops->node_stop(r->port->self, rules->scope, &e) == 0) {
+		out->changed = true;
+		return;
+	}
+	err_wrap(&e, "it runs without a firewall");
+	failures_add(&out->failed, KIND_OVERLAY, rules->scope, "node", rules->line, &e);
+}
+
 /* One phase of one scope (of all scopes where it is the lock's). */
 static void carry_out(struct run *r, struct view *v, const struct change *const *group, size_t n,
 	struct report *out)
@@ -150,6 +163,9 @@ static void carry_out(struct run *r, struct view *v, const struct change *const 
 			driver->self, first->phase, first->scope, group, n, r->a, &out->failed);
 	if (out->failed.n - failed < n)
 		out->changed = true;
+	if (first->phase == PHASE_PROTECT && first->action == ACTION_ADD &&
+		told(&out->failed, KIND_FIREWALL, first->scope, "rules"))
+		stop_unprotected(r, first, out);
 }
 
 static bool same_group(const struct change *a, const struct change *b)
