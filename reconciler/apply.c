@@ -89,13 +89,11 @@ static bool goes(const struct plan *p, const char *node)
 /* Whether the node runs on another interface than the rules to come are about, or perhaps so. */
 static bool is_elsewhere(const struct run *r, const struct view *v, const char *node)
 {
-	for (size_t i = 0; i < v->observed.n; i++) {
-		const struct item *item = &v->observed.v[i];
+	struct item key = { .kind = KIND_OVERLAY, .scope = node, .key = "live interface" };
+	const struct item *item = items_find(&v->observed, &key);
 
-		if (item->kind == KIND_OVERLAY && strcmp(item->scope, node) == 0 &&
-			strcmp(item->key, "live interface") == 0)
-			return strcmp(item->value, r->mesh->yggdrasil.interface) != 0;
-	}
+	if (item != NULL)
+		return strcmp(item->value, r->mesh->yggdrasil.interface) != 0;
 	return plans(&v->plan, KIND_OVERLAY, node, "node") &&
 		plans(&v->plan, KIND_FIREWALL, node, "rules");
 }
@@ -107,7 +105,7 @@ static bool is_elsewhere(const struct run *r, const struct view *v, const char *
  */
 static void stop_elsewhere(struct run *r, struct view *v, struct report *out)
 {
-	for (size_t i = 0; i < v->nodes.n + v->strays.n; i++) {
+	for (size_t i = 0; v->plan.n != 0 && i < v->nodes.n + v->strays.n; i++) {
 		bool stray = i >= v->nodes.n;
 		const char *node = stray ? v->strays.v[i - v->nodes.n] : v->nodes.v[i];
 		struct err e;
@@ -144,16 +142,11 @@ static void carry_out(struct run *r, struct view *v, const struct change *const 
 	const struct change *first = group[0];
 	const char *why_not = blocked(v, out, first);
 	struct driver *driver = driver_of(r, first->kind);
-	size_t failed = out->failed.n;
-	size_t before = out->done.n;
 	struct err e;
 
-	for (size_t i = 0; i < n; i++)
-		plan_add(&out->done, group[i]);
 	if (why_not != NULL) {
 		err_set(&e, ERR_SYSTEM, NOWHERE, "%s", why_not);
 		failures_add(&out->failed, first->kind, first->scope, NULL, first->line, &e);
-		out->done.n = before;
 		return;
 	}
 	if (driver == NULL)
@@ -161,8 +154,12 @@ static void carry_out(struct run *r, struct view *v, const struct change *const 
 	else
 		driver->ops->apply(
 			driver->self, first->phase, first->scope, group, n, r->a, &out->failed);
-	if (out->failed.n - failed < n)
+	for (size_t i = 0; i < n; i++) {
+		if (told(&out->failed, group[i]->kind, group[i]->scope, group[i]->key))
+			continue;
+		plan_add(&out->done, group[i]);
 		out->changed = true;
+	}
 	if (first->phase == PHASE_PROTECT && first->action == ACTION_ADD &&
 		told(&out->failed, KIND_FIREWALL, first->scope, "rules"))
 		stop_unprotected(r, first, out);
@@ -426,8 +423,11 @@ static int teardown_locked(struct run *r, const char *only, struct report *out, 
 	for (size_t i = 0; i < v.failed.n; i++) {
 		struct err failed;
 
-		/* In a jail that does not run nothing is open. */
-		if (v.failed.v[i].key != NULL && strcmp(v.failed.v[i].key, "jail") == 0)
+		/* In a jail that does not run nothing is open, once its node is gone too. */
+		if (v.failed.v[i].key != NULL && strcmp(v.failed.v[i].key, "jail") == 0 &&
+			(only != NULL ||
+				r->port->ops->node_stop(
+					r->port->self, v.failed.v[i].scope, &failed) == 0))
 			continue;
 		err_set(&failed, ERR_SYSTEM, NOWHERE, "%s", v.failed.v[i].text);
 		failures_add(&out->failed, v.failed.v[i].kind, v.failed.v[i].scope,

@@ -52,6 +52,21 @@ void items_sort(struct items *list)
 		qsort(list->v, list->n, sizeof(*list->v), by_item_and_value);
 }
 
+const struct item *items_find(const struct items *list, const struct item *key)
+{
+	size_t low = 0, high = list->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (item_cmp(&list->v[middle], key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < list->n && item_cmp(&list->v[low], key) == 0 ? &list->v[low] : NULL;
+}
+
 void failures_add(struct failures *list, enum item_kind kind, const char *scope, const char *key,
 	int line, const struct err *e)
 {

@@ -67,6 +67,9 @@ void items_add(struct items *list, enum item_kind kind, const char *scope, const
 	const char *value, const char *why, int line);
 void items_sort(struct items *list);
 
+/* The first item of that kind, scope and key in a sorted list; NULL: there is none. */
+const struct item *items_find(const struct items *list, const struct item *key);
+
 /* By kind, scope and key; the value does not count. */
 int item_cmp(const struct item *a, const struct item *b);
 

@@ -38,10 +38,23 @@ static int find_nodes(struct run *r, struct view *v, struct strs *running, struc
 			jail->name);
 		failures_add(&v->failed, KIND_OVERLAY, jail->name, "jail", jail->line, &stopped);
 	}
-	for (size_t i = 0; i < known.n; i++)
-		if (!strs_has(&v->nodes, known.v[i]) &&
-			failures_find(&v->failed, KIND_OVERLAY, known.v[i]) == NULL)
+	for (size_t i = 0; i < known.n; i++) {
+		struct err gone;
+
+		if (strs_has(&v->nodes, known.v[i]) ||
+			failures_find(&v->failed, KIND_OVERLAY, known.v[i]) != NULL)
+			continue;
+		if (r->mesh->has_jails || running->n != 0) {
 			strs_push(r->a, &v->strays, known.v[i]);
+			continue;
+		}
+		/* An empty answer never means to take everything away. */
+		err_set(&gone, ERR_SYSTEM, NOWHERE,
+			"no jail runs on this host at all, and '%s' once did; start the jails, "
+			"or run jmesh teardown",
+			known.v[i]);
+		failures_add(&v->failed, KIND_OVERLAY, known.v[i], "jail", 0, &gone);
+	}
 	return 0;
 }
 

@@ -82,7 +82,7 @@ int run_look(struct run *r, struct view *out, struct err *e);
 struct roster run_roster(const struct run *r, const struct view *v);
 
 struct report {
-	struct plan done; /* the changes that were carried out or tried, pairings that came about */
+	struct plan done; /* the changes that were carried out, the pairings that came about */
 	struct failures failed; /* what failed or still differs */
 	struct run_pending *waiting;
 	size_t n_waiting;

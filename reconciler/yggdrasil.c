@@ -354,19 +354,21 @@ out:
 	return rc;
 }
 
+/*
+ * One peering; false: it is none of ours to tell of. While a connection comes or goes, the daemon lists
+ * it without the name that it was dialled by, or as up without an address.
+ */
 static bool peering(const cJSON *from, struct arena *a, struct yggdrasil_peering *out)
 {
 	const char *uri = string_of(from, "remote"), *address = string_of(from, "address");
 	const char *error = string_of(from, "last_error");
 
-	/* An inbound one may have no name; ours have one. */
 	out->inbound = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(from, "inbound"));
-	out->up = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(from, "up"));
-	if (uri == NULL && !out->inbound)
-		return false;
+	out->up = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(from, "up")) && address != NULL &&
+		inet_pton(AF_INET6, address, out->addr.b) == 1;
 	out->uri = uri == NULL ? "" : arena_dup(a, uri);
 	out->error = out->up || error == NULL || *error == '\0' ? NULL : arena_dup(a, error);
-	return !out->up || (address != NULL && inet_pton(AF_INET6, address, out->addr.b) == 1);
+	return uri != NULL || out->inbound;
 }
 
 int yggdrasil_peers_parse(const char *reply, struct arena *a, struct yggdrasil_peering **out,
@@ -386,10 +388,8 @@ int yggdrasil_peers_parse(const char *reply, struct arena *a, struct yggdrasil_p
 	*out = arena_alloc(a, (size_t)cJSON_GetArraySize(peers), sizeof(**out));
 	cJSON_ArrayForEach(one, peers)
 	{
-		if (!peering(one, a, &(*out)[(*n)++])) {
-			strange("getpeers", e);
-			goto out;
-		}
+		if (peering(one, a, &(*out)[*n]))
+			(*n)++;
 	}
 	rc = 0;
 out:

@@ -268,10 +268,15 @@ Test(yggdrasil, understands_the_answers_of_the_daemon)
 			"\"dial tcp 127.0.0.1:1: connect: connection refused\"},"
 			"{\"remote\":\"ws://127.0.0.1:40088\",\"up\":true,\"inbound\":true,"
 			"\"address\":\"202:2a60:b4f0:de6a:5928:5750:e246:4fbc\",\"key\":\"3a\","
-			"\"last_error\":\"old\"}]}}",
+			"\"last_error\":\"old\"},"
+			/* A connection that comes or goes. */
+			"{\"up\":true,\"inbound\":false,\"key\":\"3a\"},"
+			"{\"remote\":\"tcp://127.0.0.1:2\",\"up\":true,\"inbound\":false}]}}",
 			a, &peers, &n, &e),
 		0, "%s", e.text);
-	cr_assert_eq(n, 2);
+	cr_assert_eq(n, 3);
+	cr_expect_str_eq(peers[2].uri, "tcp://127.0.0.1:2");
+	cr_expect(!peers[2].up);
 	cr_expect_str_eq(peers[0].uri, "tcp://127.0.0.1:1");
 	cr_expect(!peers[0].up && !peers[0].inbound);
 	cr_expect_str_eq(peers[0].error, "dial tcp 127.0.0.1:1: connect: connection refused");
@@ -297,8 +302,8 @@ Test(yggdrasil, understands_the_answers_of_the_daemon)
 	arena_free(a);
 }
 
-#define PARTS                                                                              \
-	"{\"status\":\"success\",\"response\":{\"peers\":[{}],\"multicast_interfaces\":1," \
+#define PARTS                                                                           \
+	"{\"status\":\"success\",\"response\":{\"peers\":1,\"multicast_interfaces\":1," \
 	"\"key\":\"x\"}}"
 
 Test(yggdrasil, trusts_no_strange_answer)
