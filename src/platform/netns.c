@@ -204,6 +204,11 @@ int netns_open(struct port *out, const char *state_dir, struct arena *a, struct 
 	if (state_dir == NULL || state_dir[0] != '/')
 		return err_set(e, ERR_CONFIG, NOWHERE, "the state folder '%s' is no absolute path",
 			state_dir == NULL ? "" : state_dir);
+	/* Said once, and not by everything that would fail for it. */
+	if (geteuid() != 0)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"jails are network namespaces here, and to look into them takes root; run "
+			"jmesh as root");
 	n = arena_alloc(a, 1, sizeof(*n));
 	n->state_dir = state_dir;
 	*out = (struct port){ &netns_ops, n };
