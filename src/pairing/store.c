@@ -12,6 +12,17 @@
 
 enum { PENDING_BYTES_MAX = 64 * 1024 * 1024, WAIT_S = 60 };
 
+/* What it says matters: without it every peer would have to be paired again. */
+static int unreadable(const char *path, struct err *e)
+{
+	struct err why = *e;
+
+	return err_set(e, why.code, why.at,
+		"%s: %s; restore it (it belongs in git beside the mesh file), or remove it and "
+		"pair again",
+		path, why.text);
+}
+
 int lock_load(const char *path, const char *mesh, struct arena *a, struct lock *out, struct err *e)
 {
 	const char *text;
@@ -23,7 +34,7 @@ int lock_load(const char *path, const char *mesh, struct arena *a, struct lock *
 	if (rc != 0)
 		return rc;
 	if (lock_parse(text, len, a, out, e) < 0)
-		return err_wrap(e, "%s", path);
+		return unreadable(path, e);
 	if (strcmp(out->mesh, mesh) != 0)
 		return err_set(e, ERR_CONFIG, NOWHERE,
 			"%s belongs to the instance '%s', and this is '%s'; give another one with "
