@@ -192,11 +192,26 @@ void render_plan(const struct render *r, const struct plan *p)
 	}
 }
 
+/* How many failures from i on are one: the same reason for one thing after another. */
+static size_t alike(const struct failures *f, size_t i)
+{
+	const struct failure *one = &f->v[i];
+	size_t n = 1;
+
+	while (i + n < f->n && f->v[i + n].kind == one->kind &&
+		strcmp(f->v[i + n].scope, one->scope) == 0 &&
+		strcmp(f->v[i + n].text, one->text) == 0)
+		n++;
+	return n;
+}
+
 void render_failures(const struct render *r, const struct failures *f)
 {
-	for (size_t i = 0; i < f->n; i++) {
+	for (size_t i = 0, n; i < f->n; i += n) {
 		const struct failure *one = &f->v[i];
 		struct change c = { .kind = one->kind, .scope = one->scope };
+
+		n = alike(f, i);
 
 		if (one->line != 0)
 			fprintf(r->to, "%s:%d: ", safe(r, r->file), one->line);
@@ -205,7 +220,11 @@ void render_failures(const struct render *r, const struct failures *f)
 		fprintf(r->to, "%serror:%s %s: ", r->colour ? "\033[1;31m" : "",
 			r->colour ? "\033[0m" : "", place(r, &c));
 		if (one->key != NULL && strcmp(one->key, "jail") != 0)
-			fprintf(r->to, "%s: ", safe(r, one->key));
+			fprintf(r->to, "%s", safe(r, one->key));
+		if (n > 1)
+			fprintf(r->to, " and %zu more", n - 1);
+		if (n > 1 || (one->key != NULL && strcmp(one->key, "jail") != 0))
+			fputs(": ", r->to);
 		fprintf(r->to, "%s\n", safe(r, one->text));
 	}
 }
