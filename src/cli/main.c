@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -135,6 +136,17 @@ static int finish(const struct options *o, int status)
 	return status == EXIT_OK ? EXIT_ERROR : status;
 }
 
+/*
+ * A stream that is closed is opened the wrong way round: using it still fails, and no other file gets its
+ * number and then what is printed.
+ */
+static void hold_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {
@@ -152,6 +164,7 @@ int main(int argc, char **argv)
 	struct arena *a;
 	int status;
 
+	hold_streams();
 	if (argc < 2) {
 		words_help(stderr);
 		return EXIT_ERROR;
