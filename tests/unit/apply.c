@@ -297,3 +297,17 @@ Test(apply, refuses_a_lock_that_gives_a_peer_our_own_address)
 	cr_assert_str_eq(e.text, "office/thief claims the address of our own web");
 	cr_assert_str_eq(w->log.s, "");
 }
+
+Test(apply, takes_nothing_away_because_no_jail_is_seen)
+{
+	struct world *w = world_new(arena, "version: 1\nname: laptop\n");
+	const char *log;
+
+	strs_push(arena, &w->running, "web");
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	w->running.n = 0;
+	strs_push(arena, &w->known, "web");
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_str_eq(log, "");
+	cr_assert(failed_with("web", "no jail runs on this host at all, and 'web' once did"));
+}
