@@ -377,6 +377,7 @@ static void plan_teardown(struct view *v, const char *only)
 		bool address = item.kind == KIND_FIREWALL && strcmp(item.key, "rules") != 0;
 		bool name = item.kind == KIND_DNS && strchr(item.key, ' ') != NULL;
 		bool node = item.kind == KIND_OVERLAY && strcmp(item.key, "node") == 0;
+		bool old_zone = false;
 
 		/* Who an address belongs to stands in what is wanted. */
 		while (w < v->wanted.n && item_cmp(&v->wanted.v[w], &item) < 0)
@@ -384,8 +385,11 @@ static void plan_teardown(struct view *v, const char *only)
 		if (w < v->wanted.n && item_cmp(&v->wanted.v[w], &item) == 0) {
 			item.why = v->wanted.v[w].why;
 			item.line = v->wanted.v[w].line;
+		} else {
+			/* What is wanted of zone and file is withdrawn as a whole. */
+			old_zone = item.kind == KIND_DNS && !name;
 		}
-		if (!address && !name && !(node && only == NULL))
+		if (!address && !name && !((node || old_zone) && only == NULL))
 			continue;
 		if (only != NULL && !belongs_to(&item, only))
 			continue;

@@ -16,9 +16,12 @@
  *   dns       "live ZONE"      "zone"                      "static"
  *   dns       "live ZONE"      "NAME A" or "NAME AAAA"     canonical address (NAME without a final dot)
  *   dns       "saved ZONE"     the same two, and "file"    "as generated", or "altered" when observed
+ *   dns       "live OLDZONE"   "zone"                      its type, observed only: the include file tells it still
+ *   dns       "saved OLDZONE"  "file"                      observed only, where no names are wanted at all
  *   pairing   peer             "roster"                    number of jails as text
  *
- * What is live of a node is observed only where its "node" is "running", and wanted only there.
+ * What is live of a node is observed only where its "node" is "running", and wanted only there. A zone
+ * that goes takes its records along, so they are no items.
  *
  * node is a jail's name or HOST_NODE. Names are lower case, addresses canonical.
  */

@@ -93,8 +93,9 @@ static void observe(struct run *r, struct view *v, const struct strs *running)
 	if (r->mesh->dns.server != DNS_NONE) {
 		strs_push(r->a, &dns, arena_printf(r->a, "live %s", r->mesh->dns.zone));
 		strs_push(r->a, &dns, arena_printf(r->a, "saved %s", r->mesh->dns.zone));
-		r->dns.ops->read(r->dns.self, &dns, r->a, &v->observed, &v->failed);
 	}
+	/* Where no names are wanted there may still be some that once were. */
+	r->dns.ops->read(r->dns.self, &dns, r->a, &v->observed, &v->failed);
 	want_lock_items(&v->lock, &v->observed);
 	forget_kept(&v->strays, &v->observed);
 	items_sort(&v->observed);

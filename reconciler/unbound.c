@@ -291,6 +291,19 @@ bool unbound_parse_file(
 	return strlen(again) == len && memcmp(again, text, len) == 0;
 }
 
+const char *unbound_file_zone(const char *text, size_t len, struct arena *a)
+{
+	const char *line, *inner;
+	size_t line_len;
+
+	while (next_line(&text, &len, &line, &line_len)) {
+		inner = between(line, line_len, "\tlocal-zone: \"", ".\" static", a);
+		if (inner != NULL && is_name(inner))
+			return name_fold(a, inner);
+	}
+	return NULL;
+}
+
 const char *unbound_refusal(const char *text, struct arena *a)
 {
 	const char *line;

@@ -45,6 +45,9 @@ int unbound_parse_data(const char *text, size_t len, const char *zone, struct ar
 bool unbound_parse_file(
 	const char *text, size_t len, const char *zone, struct arena *a, struct local_zone *out);
 
+/* The zone of an include file that is ours, whatever was changed in it since; NULL: it tells none. */
+const char *unbound_file_zone(const char *text, size_t len, struct arena *a);
+
 /* The include file of these records, each checked by dns_record_check. */
 const char *unbound_file(const char *zone, const struct dns_records *records, struct arena *a);
 

@@ -148,11 +148,82 @@ static int saved_read(struct unbound *u, struct arena *a, const char **value, st
 	return check_included(u, a, e);
 }
 
+/* What the include file tells and nothing wants. */
+static void read_old(
+	struct unbound *u, bool wanted, struct arena *a, struct items *out, struct failures *failed)
+{
+	struct unbound_old *old = &u->old;
+	struct local_zone live = { 0 }, saved = { 0 };
+	struct err e = ERR_INIT;
+	const char *text;
+	size_t len;
+	int rc = u->port->ops->read(
+		u->port->self, NULL, u->conf->include, FILE_MAX, a, &text, &len, &e);
+
+	*old = (struct unbound_old){ 0 };
+	/* Where names are wanted, what is wrong with the file is told with them. */
+	if (rc < 0 && !wanted)
+		failures_add(failed, KIND_DNS, u->saved.name, NULL, 0, &e);
+	if (rc != 0 || len == 0 || !unbound_file_is_ours(text, len))
+		return;
+	old->zone = unbound_file_zone(text, len, u->arena);
+	if (!wanted) {
+		const char *zone = old->zone == NULL ? u->conf->zone : old->zone;
+		bool whole = unbound_parse_file(text, len, zone, a, &saved);
+
+		old->saved = arena_printf(u->arena, "saved %s", zone);
+		items_add(out, KIND_DNS, old->saved, "file", whole ? "as generated" : "altered",
+			NULL, 0);
+	}
+	/* One beneath ours is read with ours. */
+	if (old->zone == NULL || (wanted && dns_name_in_zone(old->zone, u->conf->zone)))
+		return;
+	old->live = arena_printf(u->arena, "live %s", old->zone);
+	old->lives = true;
+	if (unbound_live_read(u, old->zone, &live, a, &e) < 0) {
+		err_wrap(&e, "%s still tells of the zone", u->conf->include);
+		failures_add(failed, KIND_DNS, old->live, NULL, 0, &e);
+		return;
+	}
+	old->lives = live.type != NULL;
+	if (old->lives)
+		items_add(out, KIND_DNS, old->live, "zone", live.type, NULL, 0);
+}
+
+/* The file is what is known of the old zone: it goes last. */
+static int check_old(const struct unbound *u, struct err *e)
+{
+	if (!u->old.lives)
+		return 0;
+	return err_set(e, ERR_SYSTEM, NOWHERE,
+		"%s stays as it was, because its zone %s is not known to be gone from unbound",
+		u->conf->include, u->old.zone);
+}
+
+static int old_apply(struct unbound *u, const char *scope, struct arena *a, struct err *e)
+{
+	if (u->old.saved != NULL && strcmp(scope, u->old.saved) == 0)
+		return check_old(u, e) < 0
+			? -1
+			: u->port->ops->remove(u->port->self, NULL, u->conf->include, e);
+	if (unbound_live_drop(u, u->old.zone, a, e) < 0)
+		return -1;
+	u->old.lives = false;
+	return 0;
+}
+
+static bool is_old(const struct unbound_old *old, const char *scope)
+{
+	return (old->live != NULL && strcmp(scope, old->live) == 0) ||
+		(old->saved != NULL && strcmp(scope, old->saved) == 0);
+}
+
 static void unbound_read(void *self, const struct strs *scopes, struct arena *a, struct items *out,
 	struct failures *failed)
 {
 	struct unbound *u = self;
 
+	read_old(u, scopes->n != 0, a, out, failed);
 	for (size_t i = 0; i < scopes->n; i++) {
 		bool is_live = strcmp(scopes->v[i], u->live.name) == 0;
 		struct unbound_scope *s = is_live ? &u->live : &u->saved;
@@ -160,11 +231,16 @@ static void unbound_read(void *self, const struct strs *scopes, struct arena *a,
 		struct err e = ERR_INIT;
 
 		*s = (struct unbound_scope){ .name = s->name };
-		if ((is_live ? unbound_live_read(u, a, &e) : saved_read(u, a, &file, &e)) < 0) {
+		if ((is_live ? unbound_live_read(u, u->conf->zone, &s->zone, a, &e)
+			     : saved_read(u, a, &file, &e)) < 0) {
 			failures_add(failed, KIND_DNS, scopes->v[i], NULL, 0, &e);
 			continue;
 		}
 		s->read = true;
+		/* Names of ours that are in the old zone go with it. */
+		if (is_live && s->zone.type == NULL && u->old.lives &&
+			dns_name_in_zone(u->conf->zone, u->old.zone))
+			s->zone.found.n = 0;
 		if (file != NULL)
 			items_add(out, KIND_DNS, s->name, "file", file, NULL, 0);
 		show(s, a, out);
@@ -190,8 +266,11 @@ static int save(struct unbound *u, struct arena *a, struct err *e)
 	struct output out;
 	mode_t mode;
 	uid_t uid;
-	int rc = ops->stat(u->port->self, NULL, folder, &mode, &uid, e);
+	int rc;
 
+	if (check_old(u, e) < 0)
+		return -1;
+	rc = ops->stat(u->port->self, NULL, folder, &mode, &uid, e);
 	if (rc > 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE,
 			"the folder %s does not exist; is unbound installed, and 'include' right?",
@@ -230,7 +309,10 @@ static void unbound_apply(void *self, enum phase phase, const char *scope,
 	struct err e = ERR_INIT;
 
 	(void)phase; /* the changes say it all */
-	if (!(is_live ? &u->live : &u->saved)->read) {
+	if (is_old(&u->old, scope)) {
+		if (old_apply(u, scope, a, &e) < 0)
+			unbound_fail(changes, n, failed, &e);
+	} else if (!(is_live ? &u->live : &u->saved)->read) {
 		err_set(&e, ERR_SYSTEM, NOWHERE, "names of %s: they were not read", scope);
 		unbound_fail(changes, n, failed, &e);
 	} else if (is_live) {
@@ -249,7 +331,7 @@ static int unbound_withdraw(void *self, const char *scope, struct arena *a, stru
 
 	if (strcmp(scope, u->live.name) == 0)
 		return unbound_live_withdraw(u, a, e);
-	rc = include_read(u, a, &text, &len, e);
+	rc = check_old(u, e) < 0 ? -1 : include_read(u, a, &text, &len, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	return u->port->ops->remove(u->port->self, NULL, u->conf->include, e);

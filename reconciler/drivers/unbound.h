@@ -1,4 +1,8 @@
-/* The unbound driver: kind dns; its scopes are "live ZONE" and "saved ZONE". */
+/*
+ * The unbound driver: kind dns; its scopes are "live ZONE" and "saved ZONE". Its read also tells of another
+ * zone that the include file names. Asked for no scope, it takes no zone and no file to be wanted, and asks
+ * unbound only where there is a file of ours.
+ */
 #ifndef JMESH_RECONCILER_DRIVERS_UNBOUND_H
 #define JMESH_RECONCILER_DRIVERS_UNBOUND_H
 

@@ -72,14 +72,14 @@ static int control(struct unbound *u, const char *const *words, const char *inpu
 	return judge(&out, a, e);
 }
 
-int unbound_live_read(struct unbound *u, struct arena *a, struct err *e)
+int unbound_live_read(
+	struct unbound *u, const char *zone, struct local_zone *out, struct arena *a, struct err *e)
 {
 	const char *const zones[] = { "unbound-control", "-c", u->conf->config, "list_local_zones",
 		NULL };
 	const char *const data[] = { "unbound-control", "-c", u->conf->config, "list_local_data",
 		NULL };
 	struct command cmds[] = { { .argv = zones }, { .argv = data } };
-	struct local_zone *zone = &u->live.zone;
 	struct output outs[2];
 
 	if (u->port->ops->run(u->port->self, cmds, 2, a, outs, e) < 0)
@@ -87,9 +87,16 @@ int unbound_live_read(struct unbound *u, struct arena *a, struct err *e)
 	for (size_t i = 0; i < 2; i++)
 		if (outs[i].status != 0)
 			return no_answer(&outs[i], e);
-	if (unbound_parse_zones(outs[0].out, outs[0].out_len, u->conf->zone, u->arena, zone, e) < 0)
+	if (unbound_parse_zones(outs[0].out, outs[0].out_len, zone, u->arena, out, e) < 0)
 		return -1;
-	return unbound_parse_data(outs[1].out, outs[1].out_len, u->conf->zone, u->arena, zone, e);
+	return unbound_parse_data(outs[1].out, outs[1].out_len, zone, u->arena, out, e);
+}
+
+int unbound_live_drop(struct unbound *u, const char *zone, struct arena *a, struct err *e)
+{
+	const char *const words[] = { "local_zone_remove", zone, NULL };
+
+	return control(u, words, NULL, a, e);
 }
 
 static void tell(struct unbound *u, const char *command, const struct lines *lines, struct arena *a,
@@ -129,9 +136,8 @@ static int set_zone(struct unbound *u, const struct change *c, struct arena *a, 
 {
 	const char *nested = nested_name(c->before, a);
 	const char *const set[] = { "local_zone", u->conf->zone, "static" };
-	const char *const drop[] = { "local_zone_remove", nested, NULL };
 
-	if (nested != NULL && control(u, drop, NULL, a, e) < 0)
+	if (nested != NULL && unbound_live_drop(u, nested, a, e) < 0)
 		return -1;
 	if (nested != NULL && c->after == NULL)
 		return 0;
@@ -208,18 +214,14 @@ void unbound_live_apply(struct unbound *u, const struct change *const *changes, 
 
 int unbound_live_withdraw(struct unbound *u, struct arena *a, struct err *e)
 {
-	const char *drop[] = { "local_zone_remove", NULL, NULL };
 	struct local_zone *zone = &u->live.zone;
 
 	u->live = (struct unbound_scope){ .name = u->live.name };
-	if (unbound_live_read(u, a, e) < 0)
+	if (unbound_live_read(u, u->conf->zone, zone, a, e) < 0)
 		return -1;
 	/* A zone takes its records along. */
-	for (size_t i = 0; i < zone->nested.n; i++) {
-		drop[1] = nested_name(zone->nested.v[i], a);
-		if (control(u, drop, NULL, a, e) < 0)
+	for (size_t i = 0; i < zone->nested.n; i++)
+		if (unbound_live_drop(u, nested_name(zone->nested.v[i], a), a, e) < 0)
 			return -1;
-	}
-	drop[1] = u->conf->zone;
-	return zone->type == NULL ? 0 : control(u, drop, NULL, a, e);
+	return zone->type == NULL ? 0 : unbound_live_drop(u, u->conf->zone, a, e);
 }

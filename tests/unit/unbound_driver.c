@@ -304,3 +304,139 @@ Test(unbound_driver, withdraws_zone_and_file)
 	cr_assert_eq(driver.ops->withdraw(driver.self, "saved jrun", arena, &e), 0);
 	cr_assert_null(fake_text(fake, INCLUDE));
 }
+
+/* Reads these scopes, NULL at the end; "SCOPE KEY = VALUE" a line, failures behind them. */
+static const char *read_all(const char *const *names)
+{
+	struct strs scopes = { 0 };
+	struct text t = text_new(arena);
+
+	while (*names != NULL)
+		strs_push(arena, &scopes, *names++);
+	seen = (struct items){ .arena = arena };
+	failed.n = 0;
+	driver.ops->read(driver.self, &scopes, arena, &seen, &failed);
+	for (size_t i = 0; i < seen.n; i++)
+		text_addf(&t, "%s %s = %s\n", seen.v[i].scope, seen.v[i].key, seen.v[i].value);
+	for (size_t i = 0; i < failed.n; i++)
+		text_addf(&t, "%s failed\n", failed.v[i].scope);
+	return t.s;
+}
+
+static const char *const both[] = { "live jrun", "saved jrun", NULL };
+static const char *const none[] = { NULL };
+
+#define FIRST "# jmesh owns this file and replaces it; what is changed here by hand is lost.\n"
+#define OLD(zone) FIRST "server:\n\tlocal-zone: \"" zone ".\" static\n"
+
+static const char *apply_one(
+	enum phase phase, const char *scope, const char *key, const char *before, const char *after)
+{
+	fake_log(fake);
+	change(scope, key, before, after);
+	return applied(phase);
+}
+
+Test(unbound_driver, removes_the_zone_that_the_file_still_tells_before_the_file)
+{
+	answer_live("old. transparent\n", "a.old. 1 IN AAAA 200::1\n");
+	fake_answer(fake, CONTROL "local_zone_remove old", 1, "", "error: busy");
+	fake_answer(fake, CONTROL "local_zone_remove old", 0, "ok\n", "");
+	fake_answer(fake, "host$ unbound-checkconf " CANDIDATE, 0, "", "");
+	fake_file(fake, INCLUDE, OLD("old"));
+	cr_assert_str_eq(
+		read_all(both), "live old zone = transparent\nsaved jrun file = altered\n");
+	apply_one(PHASE_REVOKE, "live old", "zone", "transparent", NULL);
+	cr_assert_eq(failed.n, 1);
+	apply_one(PHASE_NAMES, "saved jrun", "file", "altered", "as generated");
+	cr_assert_eq(failed.n, 2);
+	cr_assert_not_null(strstr(failed.v[1].text, "its zone old is not known to be gone"));
+	cr_assert_str_eq(fake_text(fake, INCLUDE), OLD("old"));
+	read_all(both);
+	cr_assert_str_eq(apply_one(PHASE_REVOKE, "live old", "zone", "transparent", NULL),
+		CONTROL "local_zone_remove old\n");
+	apply_one(PHASE_NAMES, "saved jrun", "file", "altered", "as generated");
+	cr_assert_eq(failed.n, 0);
+	cr_assert_str_eq(fake_text(fake, INCLUDE), HEAD);
+}
+
+Test(unbound_driver, tells_of_no_other_zone_than_one_that_is_live_and_was_its_own)
+{
+	static const char altered[] = "saved jrun file = altered\n";
+	static const struct {
+		const char *file, *items;
+	} cases[] = {
+		{ OLD("gone"), altered },
+		{ OLD("."), altered },
+		{ OLD("o ld"), altered },
+		{ FIRST "\tlocal-zone: \"old.\" redirect\n", altered },
+		{ FIRST, altered },
+		{ "", altered },
+		{ "\tlocal-zone: \"old.\" static\n", "saved jrun failed\n" },
+		{ OLD("OLD"), "live old zone = static\nsaved jrun file = altered\n" },
+	};
+
+	answer_live("old. static\n. static\n", "");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fake_file(fake, INCLUDE, cases[i].file);
+		cr_assert_str_eq(read_all(both), cases[i].items, "case %zu", i);
+	}
+}
+
+Test(unbound_driver, keeps_zones_within_each_other_apart)
+{
+	static const struct unbound_conf inner = { "office.jrun", "/etc/u.conf", INCLUDE };
+	static const char *const beneath[] = { "live office.jrun", "saved office.jrun", NULL };
+
+	answer_live("office.jrun. static\n", "a.office.jrun. 1 IN AAAA 200::1\n");
+	fake_file(fake, INCLUDE, OLD("office.jrun"));
+	cr_assert_str_eq(read_all(both),
+		"live jrun zone = office.jrun static\nlive jrun a.office.jrun AAAA = 200::1\n"
+		"saved jrun file = altered\n");
+	fake = fake_new(arena);
+	port = fake_port(fake);
+	unbound_driver(&driver, &port, &inner, arena);
+	answer_live("jrun. static\n", "a.office.jrun. 1 IN AAAA 200::1\n");
+	fake_file(fake, INCLUDE, HEAD);
+	cr_assert_str_eq(
+		read_all(beneath), "live jrun zone = static\nsaved office.jrun file = altered\n");
+}
+
+Test(unbound_driver, takes_zone_and_file_back_where_no_names_are_wanted)
+{
+	answer_live("jrun. static\n", "a.jrun. 1 IN AAAA 200::1\n");
+	fake_file(fake, INCLUDE, HEAD);
+	cr_assert_str_eq(
+		read_all(none), "saved jrun file = as generated\nlive jrun zone = static\n");
+	apply_one(PHASE_REVOKE, "saved jrun", "file", "as generated", NULL);
+	cr_assert_eq(failed.n, 1, "the file goes after the zone");
+	cr_assert_str_eq(fake_text(fake, INCLUDE), HEAD);
+	cr_assert_str_eq(apply_one(PHASE_REVOKE, "live jrun", "zone", "static", NULL),
+		CONTROL "local_zone_remove jrun\n");
+	cr_assert_str_eq(apply_one(PHASE_REVOKE, "saved jrun", "file", "as generated", NULL),
+		"remove " INCLUDE "\n");
+	cr_assert_eq(failed.n, 1);
+	cr_assert_str_eq(read_all(none), "");
+}
+
+Test(unbound_driver, asks_nothing_of_unbound_without_a_file_of_its_own)
+{
+	static const char *const files[] = { NULL, "", "server:\n\tlocal-zone: \"a.\" static\n" };
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (files[i] != NULL)
+			fake_file(fake, INCLUDE, files[i]);
+		cr_assert_str_eq(read_all(none), "");
+		cr_assert_str_eq(fake_log(fake), "");
+	}
+}
+
+Test(unbound_driver, keeps_the_file_when_the_old_zone_cannot_be_read)
+{
+	fake_file(fake, INCLUDE, HEAD);
+	cr_assert_str_eq(read_all(none), "saved jrun file = as generated\nlive jrun failed\n");
+	cr_assert_not_null(strstr(failed.v[0].text, INCLUDE " still tells of the zone"));
+	apply_one(PHASE_REVOKE, "saved jrun", "file", "as generated", NULL);
+	cr_assert_eq(failed.n, 2);
+	cr_assert_str_eq(fake_text(fake, INCLUDE), HEAD);
+}
