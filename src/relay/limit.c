@@ -8,9 +8,9 @@ enum { BUCKETS = 16384, TOKEN = 1000 };
 
 struct client {
 	struct client *chain;         /* of its bucket */
-	struct client *older, *newer; /* of those without a pairing, by when they were last seen */
+	struct client *older, *newer; /* of those that are idle, by when they were last seen */
 	struct network net;
-	unsigned open;
+	unsigned open, connected;
 	int64_t tokens; /* thousandths of a request that are left */
 	int64_t seen;
 };
@@ -60,6 +60,11 @@ static struct client **bucket_of(struct clients *cs, const struct network *net)
 	return &cs->buckets[at % BUCKETS];
 }
 
+static bool is_idle(const struct client *c)
+{
+	return c->open == 0 && c->connected == 0;
+}
+
 static void idle_remove(struct clients *cs, struct client *c)
 {
 	*(c->older != NULL ? &c->older->newer : &cs->oldest) = c->newer;
@@ -95,7 +100,7 @@ struct client *clients_at(struct clients *cs, const struct network *net, int64_t
 	while (c != NULL && memcmp(&c->net, net, sizeof(*net)) != 0)
 		c = c->chain;
 	if (c != NULL) {
-		if (c->open == 0) {
+		if (is_idle(c)) {
 			idle_remove(cs, c);
 			idle_append(cs, c);
 		}
@@ -136,13 +141,34 @@ bool client_open(struct clients *cs, struct client *c)
 {
 	if (c->open >= cs->limits.open)
 		return false;
-	if (c->open++ == 0)
+	if (is_idle(c))
 		idle_remove(cs, c);
+	c->open++;
 	return true;
 }
 
 void client_close(struct clients *cs, struct client *c)
 {
-	if (--c->open == 0)
+	c->open--;
+	if (is_idle(c))
+		idle_append(cs, c);
+}
+
+bool client_may_connect(const struct clients *cs, const struct client *c)
+{
+	return c->connected < cs->limits.connected;
+}
+
+void client_connect(struct clients *cs, struct client *c)
+{
+	if (is_idle(c))
+		idle_remove(cs, c);
+	c->connected++;
+}
+
+void client_disconnect(struct clients *cs, struct client *c)
+{
+	c->connected--;
+	if (is_idle(c))
 		idle_append(cs, c);
 }

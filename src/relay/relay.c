@@ -27,9 +27,17 @@ enum {
 static const size_t rosters_max = (size_t)256 * 1024 * 1024;
 
 /* Generous for a person and for a proxy, and 40 bits of a code are far beyond it. */
-static const struct limits client_limits = {
-	.per_second = 200, .burst = 2000, .open = CLIENT_PAIRINGS, .idle_max = 16384
-};
+static struct limits limits_of(const struct relay_conf *c)
+{
+	return (struct limits){
+		.per_second = 200,
+		.burst = 2000,
+		.open = CLIENT_PAIRINGS,
+		.idle_max = 16384,
+		/* One client must not hold all connections; a small limit is left as it is. */
+		.connected = c->max_connections > 64 ? c->max_connections / 4 : c->max_connections,
+	};
+}
 
 /* The write end of the pipe that a signal handler can reach. */
 static volatile sig_atomic_t stop_fd = -1;
@@ -165,7 +173,8 @@ static int serve(const struct relay_conf *c, int listen_fd, const char *bound, i
 	const struct store_conf store = {
 		.ttl = (int64_t)c->ttl * 1000, .open_max = c->max_pairings, .bytes_max = rosters_max
 	};
-	struct service service = { .clients = clients_new(&client_limits) };
+	const struct limits limits = limits_of(c);
+	struct service service = { .clients = clients_new(&limits) };
 	struct server *server = NULL;
 	int rc;
 

@@ -72,12 +72,53 @@ static struct network network_of(const struct sockaddr *sa)
 	return net;
 }
 
-/* The request line is there, the headers are not: the exchange begins. */
-static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+static const struct sockaddr *address_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *peer = info != NULL ? info->client_addr : NULL;
+
+	return info != NULL ? info->client_addr : NULL;
+}
+
+static struct client *client_of(const struct server *s, const struct sockaddr *peer)
+{
+	const struct network net = network_of(peer);
+
+	return clients_at(s->service.clients, &net, now_ms());
+}
+
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *peer, socklen_t len)
+{
+	const struct server *s = cls;
+
+	(void)len;
+	return client_may_connect(s->service.clients, client_of(s, peer)) ? MHD_YES : MHD_NO;
+}
+
+/*
+ * Counted here and not in on_accept: a connection that libmicrohttpd gives up in between, for want of
+ * memory or beyond its own limit, is not told of.
+ */
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+	enum MHD_ConnectionNotificationCode what)
+{
+	const struct server *s = cls;
+	struct client *client = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		client = client_of(s, address_of(connection));
+		client_connect(s->service.clients, client);
+		*context = client;
+	} else if (client != NULL) {
+		client_disconnect(s->service.clients, client);
+		*context = NULL;
+	}
+}
+
+/* The request line is there, the headers are not: the exchange begins. */
+static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+	const struct sockaddr *peer = address_of(connection);
 	struct exchange *x = calloc(1, sizeof(*x));
 
 	if (x == NULL)
@@ -274,8 +315,6 @@ int server_start(struct server **out, int listen_fd, const struct service *servi
 	unsigned max_connections, unsigned timeout_s, struct err *e)
 {
 	struct server *s = calloc(1, sizeof(*s));
-	/* One client must not hold all connections; a small limit is left as it is. */
-	unsigned per_address = max_connections > 64 ? max_connections / 4 : max_connections;
 
 	if (s == NULL)
 		abort();
@@ -283,9 +322,9 @@ int server_start(struct server **out, int listen_fd, const struct service *servi
 	atomic_init(&s->busy, 0);
 	s->daemon = MHD_start_daemon(
 		MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
-		NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		on_accept, s, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, max_connections,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_CONNECTION_TIMEOUT,
 		timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);

@@ -17,7 +17,7 @@ struct bench {
 
 static struct bench bench_new(unsigned open_max, unsigned per_client, size_t bytes)
 {
-	const struct limits limits = { 10, 20, per_client, 4 };
+	const struct limits limits = { 10, 20, per_client, 4, 3 };
 	const struct store_conf conf = { TTL, open_max, bytes };
 	struct bench b;
 
@@ -298,5 +298,48 @@ Test(relay_limit, remembers_clients_with_pairings_and_few_others)
 		cr_assert(client_request(b.clients, client(&b, i), 0));
 	cr_assert_eq(client(&b, 1), holder);
 	cr_assert_eq(store_create(b.store, holder, ours, 0, &t), STORE_TOO_MANY);
+	bench_free(&b);
+}
+
+Test(relay_limit, counts_connections_of_a_client_and_remembers_it_meanwhile)
+{
+	struct bench b = bench_new(10, 1, 1000);
+	struct client *c = client(&b, 1);
+
+	for (int i = 0; i < 3; i++) {
+		cr_assert(client_may_connect(b.clients, c));
+		client_connect(b.clients, c);
+	}
+	cr_assert_not(client_may_connect(b.clients, c));
+	cr_assert(client_may_connect(b.clients, client(&b, 2)));
+	for (uint8_t i = 3; i < 200; i++)
+		client(&b, i);
+	cr_assert_eq(client(&b, 1), c);
+	cr_assert_not(client_may_connect(b.clients, c));
+	client_disconnect(b.clients, c);
+	cr_assert(client_may_connect(b.clients, c));
+	bench_free(&b);
+}
+
+/* A pairing outlives its connection and the other way round: neither end may let the other go. */
+Test(relay_limit, a_client_is_idle_only_without_a_pairing_and_without_a_connection)
+{
+	struct bench b = bench_new(10, 1, 1000);
+	struct client *c = client(&b, 1);
+
+	client_connect(b.clients, c);
+	cr_assert(client_open(b.clients, c));
+	client_disconnect(b.clients, c);
+	for (uint8_t i = 2; i < 20; i++)
+		client(&b, i);
+	cr_assert_not(client_open(b.clients, client(&b, 1)));
+	client_connect(b.clients, c);
+	client_close(b.clients, c);
+	for (uint8_t i = 2; i < 20; i++)
+		client(&b, i);
+	cr_assert_eq(client(&b, 1), c);
+	client_disconnect(b.clients, c);
+	cr_assert(client_open(b.clients, c));
+	client_close(b.clients, c);
 	bench_free(&b);
 }
