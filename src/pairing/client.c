@@ -24,10 +24,13 @@ struct request {
 	struct text body;
 	size_t headers_len;
 	bool headers_end; /* libcurl takes a connection that ends within the headers for an answer */
-	bool too_large;
+	const char *too_large; /* what is, as a sentence; NULL: nothing */
 	void *whose;
 	char error[CURL_ERROR_SIZE];
 };
+
+static const char body_too_large[] = "its answer is larger than any roster may be";
+static const char headers_too_large[] = "the headers of its answer are larger than 64 KiB";
 
 struct client {
 	struct client_conf conf;
@@ -96,7 +99,7 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *user)
 
 	n *= size;
 	if (n > BODY_MAX - r->body.len) {
-		r->too_large = true;
+		r->too_large = body_too_large;
 		return 0;
 	}
 	text_addn(&r->body, bytes, n);
@@ -111,7 +114,7 @@ static size_t take_header(char *bytes, size_t size, size_t n, void *user)
 	r->headers_len += n;
 	r->headers_end = n <= 2 && (bytes[0] == '\r' || bytes[0] == '\n');
 	if (r->headers_len > HEADERS_MAX) {
-		r->too_large = true;
+		r->too_large = headers_too_large;
 		return 0;
 	}
 	return n;
@@ -219,6 +222,16 @@ int client_work(struct client *c, int ms, struct err *e)
 	return 0;
 }
 
+/* A line of the headers beyond libcurl's own limit, 100 KiB, never comes to take_header. */
+static bool is_overlong_line(CURLcode rc)
+{
+#if LIBCURL_VERSION_NUM >= 0x080600
+	if (rc == CURLE_TOO_LARGE)
+		return true;
+#endif
+	return rc == CURLE_OUT_OF_MEMORY;
+}
+
 /* Whether it may go better the next time. What a certificate, a URL or a limit refuses will not. */
 static bool is_passing(CURLcode rc)
 {
@@ -245,8 +258,8 @@ static const char *why_not(const struct request *r, CURLcode rc, struct arena *a
 {
 	long errnum = 0;
 
-	if (r->too_large)
-		return "its answer is larger than any roster may be";
+	if (r->too_large != NULL)
+		return r->too_large;
 	if (rc == CURLE_COULDNT_CONNECT &&
 		curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &errnum) == CURLE_OK && errnum > 0) {
 		char *text = arena_dup(a, strerror((int)errnum));
@@ -278,6 +291,8 @@ bool client_answer(struct client *c, struct arena *a, struct answer *out)
 	} while (msg->msg != CURLMSG_DONE);
 	rc = msg->data.result;
 	curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &r);
+	if (is_overlong_line(rc))
+		r->too_large = headers_too_large;
 	if (rc == CURLE_OK && !r->headers_end)
 		rc = CURLE_PARTIAL_FILE;
 	*out = (struct answer){ .whose = r->whose };
@@ -289,7 +304,7 @@ bool client_answer(struct client *c, struct arena *a, struct answer *out)
 		out->retry_after = retry > 3600 ? 3600 : (int)retry;
 		out->again = out->status >= 500 || out->status == 429 || out->status == 408;
 	} else {
-		out->again = !r->too_large && is_passing(rc);
+		out->again = r->too_large == NULL && is_passing(rc);
 		out->why = why_not(r, rc, a);
 	}
 	out->len = r->body.len;

@@ -907,6 +907,16 @@ static bool answer_huge_header(struct rogue *r, const char *request, char *out, 
 	return true;
 }
 
+static bool answer_long_header(struct rogue *r, const char *request, char *out, size_t size)
+{
+	(void)r;
+	(void)request;
+	memset(out, 'x', size);
+	memcpy(out, "HTTP/1.1 200 OK\r\nX: ", 20);
+	out[size - 1] = '\0';
+	return true;
+}
+
 Test(pairing, an_answer_too_large_is_refused_and_not_tried_again)
 {
 	struct answer answer;
@@ -920,7 +930,12 @@ Test(pairing, an_answer_too_large_is_refused_and_not_tried_again)
 	answer = asked(2000);
 	cr_assert_eq(answer.status, 0);
 	cr_assert_not(answer.again);
-	failed((struct handshake_result[]){ create(0) }, ERR_REMOTE, "cannot be used");
+	failed((struct handshake_result[]){ create(0) }, ERR_REMOTE,
+		"cannot be used: the headers of its answer are larger than 64 KiB");
+	relay.answer = answer_long_header;
+	failed((struct handshake_result[]){ create(0) }, ERR_REMOTE,
+		"cannot be used: the headers of its answer are larger than 64 KiB");
+	cr_assert_eq(relay.requests, 4);
 }
 
 Test(pairing, only_http_and_https_are_spoken)
