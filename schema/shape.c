@@ -251,7 +251,7 @@ static const struct cyaml_schema_field *find_field(
 static void unknown_key(const struct shape *s, const struct cyaml_schema_field *fields,
 	const struct entry *e, const struct spot *spot)
 {
-	const char *words[FIELDS_MAX], *hint;
+	const char *words[FIELDS_MAX] = { NULL }, *hint;
 	size_t n = 0;
 
 	if (strcmp(e->key->text, "<<") == 0) {
