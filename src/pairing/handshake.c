@@ -206,15 +206,36 @@ static void created(struct run *r, struct job *job, const struct answer *answer)
 	}
 }
 
+/*
+ * The code is used up, or its roster will be refused for ever: says how to get another one. A join goes
+ * on with the code that it is told; a creator goes on with its own until that is forgotten.
+ */
+static void refuse(struct run *r, struct job *job)
+{
+	struct err *e = &job->result->err;
+	struct err was = *e;
+
+	/* Names in a roster may be long enough to push the advice out. */
+	err_set(e, was.code, was.at, "%.600s%s; %s", was.text, strlen(was.text) > 600 ? "..." : "",
+		job->want->role == HANDSHAKE_JOIN
+			? "ask for a new code"
+			: arena_printf(r->arena,
+				  "run jmesh teardown --peer %s --forget and pair again",
+				  job->want->peer));
+	fail(job);
+}
+
 static void obtained(struct run *r, struct job *job, const struct roster *theirs)
 {
+	struct err *e = &job->result->err;
 	struct page page;
 
-	if (book_obtained(r->c, job->want, &job->rec, theirs, r->arena, &page, &job->result->err) <
-		0)
-		fail(job);
-	else
+	if (book_obtained(r->c, job->want, &job->rec, theirs, r->arena, &page, e) == 0)
 		succeed(r, job, &page.roster);
+	else if (e->code == ERR_REMOTE)
+		refuse(r, job);
+	else
+		fail(job);
 }
 
 static void polled(struct run *r, struct job *job, const struct answer *answer)
@@ -225,7 +246,10 @@ static void polled(struct run *r, struct job *job, const struct answer *answer)
 
 	if (reply_polled(answer->body, answer->len, r->arena, &joined, &theirs, e) < 0) {
 		err_wrap(e, "relay %s", r->c->relay_url);
-		fail(job);
+		if (joined)
+			refuse(r, job);
+		else
+			fail(job);
 	} else if (joined) {
 		obtained(r, job, &theirs);
 	} else {
@@ -243,7 +267,7 @@ static void joined(struct run *r, struct job *job, const struct answer *answer)
 
 	if (roster_parse(answer->body, answer->len, r->arena, &theirs, e) < 0) {
 		err_wrap(e, "relay %s", r->c->relay_url);
-		fail(job);
+		refuse(r, job);
 	} else {
 		obtained(r, job, &theirs);
 	}

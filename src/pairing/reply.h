@@ -8,7 +8,10 @@
 int reply_created(const char *body, size_t len, struct arena *a, const char **code,
 	const char **token, struct err *e);
 
-/* GET /pair/CODE: {"joined":false} or {"joined":true,"jails":[…]}. */
+/*
+ * GET /pair/CODE: {"joined":false} or {"joined":true,"jails":[…]}. *joined is set with -1 as well: then
+ * it is the roster that was refused.
+ */
 int reply_polled(const char *body, size_t len, struct arena *a, bool *joined, struct roster *out,
 	struct err *e);
 

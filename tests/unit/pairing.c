@@ -479,6 +479,51 @@ Test(pairing, whose_address_was_claimed_is_said)
 		"'db' has the address of our own jail 'web'");
 }
 
+#define FORGET "; run jmesh teardown --peer office --forget and pair again"
+
+Test(pairing, a_refused_roster_says_how_to_start_anew)
+{
+	const char *name = arena_printf(a, "%0900d", 0);
+	struct handshake_result r = create(0);
+	struct strs keep = { 0 };
+	struct err e = ERR_INIT;
+
+	relay.answer = answer_raw;
+	relay.raw = ok_body("{\"joined\":true,\"jails\":[" JAIL("db", "200::1") "]}");
+	failed((struct handshake_result[]){ create(0) }, ERR_REMOTE, FORGET);
+	relay.raw = ok_body("{\"joined\":true,\"jails\":[" JAIL("db", "300::1") "]}");
+	failed((struct handshake_result[]){ create(0) }, ERR_REMOTE, FORGET);
+	relay.raw = ok_body(arena_printf(a,
+		"{\"joined\":true,\"jails\":[{\"name\":\"%s\",\"ygg_address\":\"200::2\"}]}",
+		name));
+	failed((struct handshake_result[]){ create(0) }, ERR_REMOTE, "..." FORGET);
+	relay.raw = ok_body("{\"joined\":1}");
+	r = create(0);
+	cr_assert_eq(r.status, HANDSHAKE_FAILED);
+	cr_assert_null(strstr(r.err.text, "--forget"), "%s", r.err.text);
+	relay.answer = NULL;
+	strs_push(a, &keep, "studio");
+	cr_assert_eq(pending_prune(laptop.c.state_dir, &keep, &e), 0, "%s", e.text);
+	r = create(0);
+	cr_assert_eq(r.status, HANDSHAKE_WAITING, "%s", r.err.text);
+	cr_assert_str_eq(r.code, "2-zephyr");
+	cr_assert_not(laptop.resumed);
+}
+
+Test(pairing, a_refused_roster_of_a_join_needs_only_a_new_code)
+{
+	relay.answer = answer_raw;
+	relay.raw = ok_body(ROSTER(JAIL("web", "200::2")));
+	failed((struct handshake_result[]){ join("7-liar") }, ERR_REMOTE, "; ask for a new code");
+	relay.raw = ok_body(ROSTER(JAIL("web", "300::1")));
+	failed((struct handshake_result[]){ join("7-liar") }, ERR_REMOTE, "; ask for a new code");
+	relay.answer = NULL;
+	create(0);
+	cr_assert_eq(join("1-zephyr").status, HANDSHAKE_PAIRED);
+	has_roster(&server, "home", OURS);
+	cr_assert_eq(pendings(&server), 0);
+}
+
 Test(pairing, two_peers_of_one_run_cannot_have_one_address)
 {
 	struct handshake_want wants[] = { { "office", HANDSHAKE_CREATE, NULL },
