@@ -20,6 +20,8 @@ enum {
 	PATIENCE_MS = 5000,
 	PATIENCE_SLOW_MS = 20000,
 	TRIES_LEAST = 3,
+	/* A relay that asks for longer (Retry-After) is asked again after this. */
+	ASKED_LAST_S = 60,
 	/* A relay that forgets codes as fast as it makes them is broken. */
 	RENEWALS_MAX = 3,
 	/* What a user who interrupts us waits for answers that are on their way. */
@@ -332,6 +334,19 @@ static const char *reason(const struct run *r, const struct answer *answer)
 	return arena_printf(r->arena, "%ld: '%s'", answer->status, line);
 }
 
+/* The relay says when: not before that, and not after give_up; false where both cannot be. */
+static bool ask_when_told(struct job *job, int retry_after, int64_t now, int64_t give_up)
+{
+	int ms = (retry_after > ASKED_LAST_S ? ASKED_LAST_S : retry_after) * 1000;
+
+	if (now + ms > give_up)
+		return false;
+	job->next_at = now + ms + randombytes_uniform((uint32_t)(ms / 4) + 1);
+	if (job->next_at > give_up)
+		job->next_at = give_up;
+	return true;
+}
+
 /* The relay is down, slow or busy: asks later, or gives up. */
 static void again(struct run *r, struct job *job, const struct answer *answer)
 {
@@ -340,12 +355,19 @@ static void again(struct run *r, struct job *job, const struct answer *answer)
 
 	job->tries++;
 	wait = BACK_OFF_FIRST_MS << (job->tries > 4 ? 4 : job->tries - 1);
-	if (wait < answer->retry_after * 1000)
-		wait = answer->retry_after * 1000;
-	wait = jitter(wait > BACK_OFF_LAST_MS ? BACK_OFF_LAST_MS : wait);
+	wait = wait > BACK_OFF_LAST_MS ? BACK_OFF_LAST_MS : wait;
 	if (give_up < r->deadline)
 		give_up = r->deadline;
-	job->next_at = now + wait;
+	if (answer->retry_after * 1000 > wait) {
+		if (ask_when_told(job, answer->retry_after, now, give_up))
+			return;
+		err_set(&job->result->err, ERR_REMOTE, NOWHERE,
+			"relay %s answers %s; it asks to be tried again in %d s", r->c->relay_url,
+			reason(r, answer), answer->retry_after);
+		fail(job);
+		return;
+	}
+	job->next_at = now + jitter(wait);
 	if (job->next_at <= give_up ||
 		(job->tries < TRIES_LEAST && now - job->since < PATIENCE_SLOW_MS))
 		return;

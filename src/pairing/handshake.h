@@ -53,7 +53,8 @@ struct handshake_conf {
  * one more than before is paired (so that the caller can grant it; call again for the rest), when
  * wait_s seconds have passed (0: every pairing is asked once). A hostile or unusable answer fails its own
  * want alone and changes no file; a code that the relay does not know any more is forgotten. A relay that
- * fails is tried again until then, and for 5 seconds in any case.
+ * fails is tried again until then, and for 5 seconds in any case; not before the time that it asked for
+ * (Retry-After, of which a minute is honoured), and not at all where that is later.
  *
  * -1: nothing could be done (the state cannot be read or written), or on_tick said so (ERR_INTERRUPTED;
  * within a second, the results tell how far it came). The caller must not hold the state lock.

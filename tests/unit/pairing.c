@@ -558,6 +558,72 @@ Test(pairing, a_relay_that_recovers_is_tried_again)
 	cr_assert_eq(relay.requests, 5);
 }
 
+static const char *busy(int seconds)
+{
+	return arena_printf(a,
+		"HTTP/1.1 429 X\r\nRetry-After: %d\r\nContent-Length: 9\r\nConnection: close\r\n"
+		"\r\ntoo many\n",
+		seconds);
+}
+
+static bool answer_raw_once(struct rogue *r, const char *request, char *out, size_t size)
+{
+	r->answer = NULL;
+	return answer_raw(r, request, out, size);
+}
+
+static int64_t ms_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+Test(pairing, a_relay_is_not_asked_before_the_time_that_it_asked_for)
+{
+	int64_t began = ms_now();
+	struct handshake_result r;
+
+	relay.answer = answer_raw_once;
+	relay.raw = busy(2);
+	r = create(0);
+	cr_assert_eq(r.status, HANDSHAKE_WAITING, "%s", r.err.text);
+	cr_assert_eq(relay.posts, 2);
+	cr_assert_geq(ms_now() - began, 2000);
+	side_init(&laptop, "patient", OURS);
+	began = ms_now();
+	relay.answer = answer_raw_once;
+	relay.raw = busy(7);
+	r = create(8);
+	cr_assert_eq(r.status, HANDSHAKE_WAITING, "%s", r.err.text);
+	cr_assert_not_null(r.code);
+	cr_assert_eq(relay.posts, 4);
+	cr_assert_geq(ms_now() - began, 7000);
+	cr_assert_leq(ms_now() - began, 12000);
+}
+
+Test(pairing, a_relay_that_asks_for_more_time_than_there_is_is_said_so_at_once)
+{
+	static const struct {
+		int asks, wait_s;
+	} table[] = { { 60, 0 }, { 6, 0 }, { 60, 50 }, { 3000, 50 } };
+
+	relay.answer = answer_raw;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		int64_t began = ms_now();
+
+		relay.requests = 0;
+		relay.raw = busy(table[i].asks);
+		failed((struct handshake_result[]){ create(table[i].wait_s) }, ERR_REMOTE,
+			arena_printf(a,
+				"answers 429: 'too many'; it asks to be tried again in %d s",
+				table[i].asks));
+		cr_expect_eq(relay.requests, 1, "%d: %u requests", table[i].asks, relay.requests);
+		cr_expect_leq(ms_now() - began, 2000);
+	}
+}
+
 Test(pairing, a_relay_that_stays_broken_is_said_so)
 {
 	struct handshake_result r;
