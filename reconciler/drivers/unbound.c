@@ -196,7 +196,8 @@ static int check_old(const struct unbound *u, struct err *e)
 	if (!u->old.lives)
 		return 0;
 	return err_set(e, ERR_SYSTEM, NOWHERE,
-		"%s stays as it was, because its zone %s is not known to be gone from unbound",
+		"%s stays as it was, because its zone %s is not known to be gone from unbound; "
+		"remove the file if unbound runs here no more",
 		u->conf->include, u->old.zone);
 }
 
