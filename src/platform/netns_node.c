@@ -304,9 +304,14 @@ int netns_node_start(const char *state_dir, const char *node, struct err *e)
 		rc = l.log < 0 ? -1 : err_sys(e, "open /dev/null");
 		goto out;
 	}
-	rc = launch(&l, e);
-	if (rc == 0)
-		rc = wait_ready(&l, from, a, e);
+	/* Asked while it still registers what it answers, the daemon may crash; then once more. */
+	for (int tries = 0; tries < 2; tries++) {
+		rc = launch(&l, e);
+		if (rc == 0)
+			rc = wait_ready(&l, from, a, e);
+		if (rc == 0 || process_find(f.pid, f.paths.conf, l.space, a) != 0)
+			break;
+	}
 out:
 	if (rc < 0)
 		err_wrap(e, "start the node of %s", port_place(node) == NULL ? "the host" : node);
