@@ -181,10 +181,12 @@ docs-check: $(BUILD)/jmesh ## man pages, completion and README agree with the pr
 ##@ Install
 install: $(BUILD)/jmesh ## install to DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
-		$(DESTDIR)$(PREFIX)/share/jmesh
+		$(DESTDIR)$(PREFIX)/share/jmesh $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(BUILD)/jmesh $(DESTDIR)$(PREFIX)/bin/jmesh
 	install -m 644 packaging/man/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 packaging/man/*.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 644 packaging/completions/jmesh.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/jmesh
 	install -m 644 schema/*.schema.json $(DESTDIR)$(PREFIX)/share/jmesh
 
 help: ## this text
