@@ -4,14 +4,36 @@
 #include "cli/render.h"
 #include "pairing/handshake.h"
 
-/* Pairings that the mesh file no longer asks for are not taken up again. */
+static bool pairs_with(const struct mesh *mesh, const char *name)
+{
+	for (size_t i = 0; i < mesh->n_peers; i++)
+		if (strcmp(mesh->peers[i].name, name) == 0)
+			return !mesh->peers[i].has_roster && mesh->peers[i].pair != PAIR_NONE;
+	return false;
+}
+
+/*
+ * Pairings that the mesh file no longer asks for are not taken up again, and neither are those whose
+ * roster is in the lock: an apply that was killed had written it and not yet forgotten the code.
+ */
 static int prune(struct host *h, struct arena *a, struct err *e)
 {
 	struct strs keep = { 0 };
+	struct pending *pending;
+	struct lock lock;
+	size_t n;
 
-	for (size_t i = 0; i < h->mesh.n_peers; i++)
-		if (!h->mesh.peers[i].has_roster && h->mesh.peers[i].pair != PAIR_NONE)
-			strs_push(a, &keep, h->mesh.peers[i].name);
+	if (lock_load(h->lock_path, h->mesh.name, a, &lock, e) < 0 ||
+		pending_list(h->state_dir, a, &pending, &n, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct lock_peer *locked = lock_find(&lock, pending[i].peer);
+		bool done = locked != NULL && locked->code != NULL && pending[i].code != NULL &&
+			strcmp(locked->code, code_digest(pending[i].code, a)) == 0;
+
+		if (!done && pairs_with(&h->mesh, pending[i].peer))
+			strs_push(a, &keep, pending[i].peer);
+	}
 	return pending_prune(h->state_dir, &keep, e);
 }
 
