@@ -116,8 +116,8 @@ check: lint ## everything: lint, then unit, golden and lab tests in release and 
 
 test: unit golden lab ## unit, golden and lab tests in one variant
 
-unit: $(BUILD)/tests/unit/unit ## unit tests
-	$< -j$(shell nproc 2>/dev/null || echo 2)
+unit: $(BUILD)/jmesh $(BUILD)/tests/unit/unit ## unit tests
+	@sh tests/lab/run -v $(BUILD) unit
 
 $(BUILD)/tests/unit/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/libjmesh.a
 	$(call say,LINK)

@@ -28,22 +28,41 @@ static const char *proc_file(pid_t pid, const char *name, struct arena *a, size_
 	return file_read(path, PROC_BYTES, a, &text, len, &e) == 0 ? text : NULL;
 }
 
-static unsigned long long start_of(pid_t pid, struct arena *a)
+/* Field n of /proc/PID/stat from 3, the state, on; NULL: the process is gone. */
+static const char *stat_field(pid_t pid, int n, struct arena *a)
 {
-	unsigned long long start = 0;
 	size_t len;
 	const char *text = proc_file(pid, "stat", a, &len);
 	/* The name of the program may hold anything, also parentheses and spaces. */
 	const char *at = text == NULL ? NULL : strrchr(text, ')');
 
-	if (at == NULL || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
-		return 0;
-	/* The state behind the name is field 3. */
-	for (int field = 3; field < 22 && at != NULL; field++)
-		at = strchr(at + 2, ' ') == NULL ? NULL : strchr(at + 2, ' ') - 1;
-	if (at != NULL)
-		start = strtoull(at + 2, NULL, 10);
-	return start;
+	for (int field = 2; field < n && at != NULL; field++) {
+		at = strchr(at, ' ');
+		at = at == NULL ? NULL : at + 1;
+	}
+	return at;
+}
+
+static bool is_dead(pid_t pid, struct arena *a)
+{
+	const char *state = stat_field(pid, 3, a);
+
+	return state == NULL || *state == 'Z' || *state == 'X';
+}
+
+static unsigned long long start_of(pid_t pid, struct arena *a)
+{
+	const char *text;
+
+	/* Killed, the first thread is dead before the others, which hold its sockets a moment longer. */
+	for (int naps = 0; naps < 1000 && is_dead(pid, a); naps++) {
+		text = stat_field(pid, 20, a);
+		if (text == NULL || strtoul(text, NULL, 10) < 2)
+			return 0;
+		clock_nap_us(1000);
+	}
+	text = is_dead(pid, a) ? NULL : stat_field(pid, 22, a);
+	return text == NULL ? 0 : strtoull(text, NULL, 10);
 }
 
 unsigned long long process_start(pid_t pid)

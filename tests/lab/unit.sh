@@ -1,0 +1,6 @@
+# limit: 900
+# The unit tests, in a lab: some need /proc, /dev/net/tun and a network that is nobody's.
+cd "$BUILD/../.."
+"$BUILD/tests/unit/unit" -j"$(nproc)" 2>&1 | tee "$LAB/unit.log"
+# A runner that finds no tests ends well, too.
+grep -Eq 'Tested: [1-9][0-9]* \| Passing: [1-9]' "$LAB/unit.log" || fail "no test was run"
