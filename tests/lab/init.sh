@@ -26,6 +26,7 @@ export LAB PATH
 # A chroot may lack the device; a tmpfs over /dev may have it without touching the outside.
 if [ ! -c /dev/net/tun ]; then
 	mkdir "$LAB/dev" "$LAB/dev/net"
+	mkdir -m 1777 "$LAB/dev/shm"
 	for node in null zero full random urandom tty; do
 		[ ! -e "/dev/$node" ] || { : >"$LAB/dev/$node" && mount --bind "/dev/$node" "$LAB/dev/$node"; }
 	done
