@@ -27,6 +27,9 @@ export LAB PATH
 if [ ! -c /dev/net/tun ]; then
 	mkdir "$LAB/dev" "$LAB/dev/net"
 	mkdir -m 1777 "$LAB/dev/shm"
+	mkdir "$LAB/dev/pts"
+	mount -t devpts -o newinstance,ptmxmode=0666 none "$LAB/dev/pts"
+	ln -s pts/ptmx "$LAB/dev/ptmx"
 	for node in null zero full random urandom tty; do
 		[ ! -e "/dev/$node" ] || { : >"$LAB/dev/$node" && mount --bind "/dev/$node" "$LAB/dev/$node"; }
 	done
