@@ -124,7 +124,7 @@ $(BUILD)/tests/unit/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/libjmesh.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(UNIT_LIBS) $(LDLIBS)
 
 golden: $(BUILD)/jmesh $(BUILD)/tests/golden/plan ## outputs compared with the files in tests/golden
-	sh tests/golden/run $(BUILD)
+	@sh tests/lab/run -v $(BUILD) golden
 
 $(BUILD)/tests/golden/plan: $(BUILD)/tests/golden/plan.o $(BUILD)/libjmesh.a
 	$(call say,LINK)
