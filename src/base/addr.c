@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/text.h"
+
 int addr_parse(const char *text, struct loc at, struct addr *out, struct err *e)
 {
 	if (inet_pton(AF_INET6, text, out->b) != 1)
@@ -96,17 +98,6 @@ struct addr addr_of_key(const struct pubkey *key)
 		a.b[2 + i / 8] |= (uint8_t)(bit << (7 - i % 8));
 	}
 	return a;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 bool pubkey_parse(const char *hex, struct pubkey *out)

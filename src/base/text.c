@@ -144,6 +144,17 @@ const char *text_safe(struct arena *a, const char *s, size_t len, bool keep_newl
 	return t.s;
 }
 
+int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 bool name_is_label(const char *s)
 {
 	size_t len = strlen(s);

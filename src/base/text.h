@@ -42,6 +42,9 @@ size_t text_utf8(const char *s, size_t len, uint32_t *cp);
  */
 const char *text_safe(struct arena *a, const char *s, size_t len, bool keep_newlines);
 
+/* The value of a hexadecimal digit of either case; -1: it is none. */
+int hex_digit(char c);
+
 /* One DNS label as DESIGN has it: 1 to 63 of letters, digits, '-', '_', no '-' at either end. */
 bool name_is_label(const char *s);
 

@@ -3,16 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include "base/text.h"
 
 /* Decodes n bytes of a path segment; the length, or -1 where it is malformed or longer than size. */
 static int decode(const char *segment, size_t n, char *out, size_t size)
