@@ -11,14 +11,21 @@
  *   overlay   node             "live listen SOCKET"        "listening"; SOCKET is yggdrasil_listen_key(URI)
  *   overlay   node             "live multicast"            "off", or "on IFACE ..." when observed
  *   overlay   node             "peer URI"                  "configured" (live); URI is yggdrasil_peer_key(URI)
- *   firewall  node             "rules"                     "default-deny on IFACE", or "altered" when observed
+ *   overlay   node             "boot"                      "enabled"; where nodes are services (saved)
+ *   firewall  node             "rules"                     "default-deny on IFACE", or "altered" or "fail-open"
+ *                                                          (everything passes) when observed
  *   firewall  node             "address ADDR"              "allow", or "flows may live on" when observed
+ *   firewall  node             "saved rules"               "default-deny on IFACE", or "altered" when observed;
+ *                                                          this and the next two where the firewall has files
+ *   firewall  node             "saved address ADDR"        "allow"
+ *   firewall  node             "boot"                      "enabled"
  *   dns       "live ZONE"      "zone"                      "static"
  *   dns       "live ZONE"      "NAME A" or "NAME AAAA"     canonical address (NAME without a final dot)
  *   dns       "saved ZONE"     the same two, and "file"    "as generated", or "altered" when observed
  *   dns       "live OLDZONE"   "zone"                      its type, observed only: the include file tells it still
  *   dns       "saved OLDZONE"  "file"                      observed only, where no names are wanted at all
  *   pairing   peer             "roster"                    number of jails as text
+ *   pairing   peer             "recorded JAIL"             canonical address, in Jailrun's own state (saved)
  *
  * What is live of a node is observed only where its "node" is "running", and wanted only there. A zone
  * that goes takes its records along, so they are no items.

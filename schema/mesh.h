@@ -16,6 +16,8 @@
 
 enum mesh_platform { PLATFORM_AUTO, PLATFORM_FREEBSD, PLATFORM_JAILRUN, PLATFORM_NETNS };
 enum mesh_firewall { FIREWALL_AUTO, FIREWALL_PF, FIREWALL_NFTABLES };
+enum mesh_manage { MANAGE_AUTO, MANAGE_RULESET, MANAGE_ANCHOR };
+enum mesh_become { BECOME_NONE, BECOME_DOAS, BECOME_SUDO };
 enum mesh_dns { DNS_UNBOUND, DNS_NONE };
 enum mesh_pair { PAIR_NONE, PAIR_CREATE, PAIR_JOIN };
 
@@ -40,6 +42,15 @@ struct mesh {
 	struct {
 		enum mesh_platform platform;
 		const char *state_dir; /* absolute, or NULL: the platform's default */
+		/*
+		 * "user@host" or "host", of letters, digits, '_', '-', '.', ':' and one '@', no '-' at the
+		 * beginning of either; NULL: the jails are on this machine. The three others only with it.
+		 */
+		const char *ssh;
+		int ssh_port;        /* 1 to 65535; 0: as ssh is configured */
+		const char *ssh_key; /* absolute, or beginning with "~/"; or NULL */
+		enum mesh_become become;
+		int line;
 	} host;
 	struct {
 		const char *
@@ -56,7 +67,8 @@ struct mesh {
 	} yggdrasil;
 	struct {
 		enum mesh_firewall backend;
-		const char *table; /* 1 to 31 of letters, digits, '_'; default mesh_peers */
+		enum mesh_manage manage; /* with pf only: MANAGE_AUTO elsewhere */
+		const char *table;       /* 1 to 31 of letters, digits, '_'; default mesh_peers */
 		int line;
 	} firewall;
 	struct {

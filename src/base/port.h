@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/addr.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -46,10 +47,75 @@ struct node_state {
 	bool astray; /* not running where its jail is, but where a former jail of that name was */
 	pid_t pid;   /* 0: unknown on this platform */
 	struct strs listening; /* "ADDR:PORT" of TCP listeners of the process, IPv6 in brackets */
+	bool at_boot; /* the service is started at boot; where the platform has no such thing: true */
+};
+
+/* A node's public key. */
+struct key_seen {
+	bool in_file; /* the key file is there; false: only its configuration holds the key as yet */
+	struct pubkey key;
+};
+
+/* A run of 128 hexadecimal digits is a private key (yggdrasil-go's PrivateKey). Where a file is looked
+ * at, this stands in its place, as often: no private key passes through a port. */
+#define KEY_MASKED 'x'
+enum { KEY_HEX_PRIVATE = 128 };
+
+enum look_kind {
+	LOOK_RUN,  /* cmd, which changes nothing */
+	LOOK_FILE, /* a file's text */
+	LOOK_KEY,  /* a node's public key */
+	LOOK_NODE, /* a node's process */
+	LOOK_ASK,  /* one question to a Unix socket */
+};
+
+/* One thing to look at, and what was seen. */
+struct look {
+	enum look_kind kind;
+	const char *place;   /* a jail, NULL for the host; LOOK_KEY, LOOK_NODE: the node */
+	const char *path;    /* of the file, or of the socket */
+	size_t max;          /* LOOK_FILE: bytes; a larger file is an error */
+	const char *request; /* LOOK_ASK */
+	struct command cmd;  /* LOOK_RUN; its jail, not place, counts */
+
+	/*
+	 * 0: seen. 1: there is none: no such file, no key yet, nobody listens at the socket (no socket, or
+	 * connection refused). -1: err says why not. LOOK_RUN is always 0: the output tells the rest.
+	 */
+	int rc;
+	struct err err;
+	struct output output; /* LOOK_RUN */
+	const char *text;     /* LOOK_FILE, LOOK_ASK; NUL-terminated */
+	size_t len;
+	struct key_seen key;     /* LOOK_KEY */
+	struct node_state state; /* LOOK_NODE */
+};
+
+/* What is always so on a platform. */
+struct port_traits {
+	bool saves_firewall; /* the rules are in a file as well, which is loaded at boot */
+	bool boots_nodes;    /* nodes are services, which are to be started at boot */
+	bool foreign_nodes;  /* keys, configurations and daemons of nodes are another program's */
 };
 
 struct port_ops {
 	const char *name; /* "netns" */
+	struct port_traits traits;
+
+	/*
+	 * Looks at n things in as few round trips as the platform can, side by side where that is possible.
+	 * It changes nothing. -1 only when nothing could be looked at at all.
+	 */
+	int (*look)(void *self, struct look *v, size_t n, struct arena *a, struct err *e);
+
+	/*
+	 * Makes the key file (0600) of a node: from the key that its configuration holds, else a new
+	 * one. It comes into being where it stays and is never replaced. 0: made, or there was one.
+	 */
+	int (*key_make)(void *self, const char *node, struct err *e);
+
+	/* Has the node started at boot. Only where traits say boots_nodes. */
+	int (*node_boot)(void *self, const char *node, struct err *e);
 
 	/* Names of the jails that run now, sorted. */
 	int (*jails)(void *self, struct arena *a, struct strs *out, struct err *e);

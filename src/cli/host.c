@@ -77,6 +77,7 @@ static int open_platform(struct host *h, struct arena *a, struct err *e)
 	};
 	const struct mesh *mesh = &h->mesh;
 	const struct platform *platform;
+	struct platform_conf conf = { 0 };
 	struct unbound_conf *dns = arena_alloc(a, 1, sizeof(*dns));
 
 	if (platform_find(names[mesh->host.platform], &platform, e) < 0)
@@ -88,7 +89,8 @@ static int open_platform(struct host *h, struct arena *a, struct err *e)
 			platform->name);
 	h->state_dir =
 		mesh->host.state_dir != NULL ? mesh->host.state_dir : platform->defaults.state_dir;
-	if (platform->open(&h->port, h->state_dir, a, e) < 0)
+	conf.state_dir = h->state_dir;
+	if (platform->open(&h->port, &conf, a, e) < 0)
 		return -1;
 	h->run = (struct run){ .mesh = mesh, .port = &h->port, .a = a, .hooks = &h->hooks };
 	h->run.yggdrasil = yggdrasil_new(&h->port, a);

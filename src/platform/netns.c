@@ -197,8 +197,9 @@ static const struct port_ops netns_ops = {
 	.close = netns_close,
 };
 
-int netns_open(struct port *out, const char *state_dir, struct arena *a, struct err *e)
+int netns_open(struct port *out, const struct platform_conf *conf, struct arena *a, struct err *e)
 {
+	const char *state_dir = conf->state_dir;
 	struct netns *n;
 
 	if (state_dir == NULL || state_dir[0] != '/')

@@ -5,9 +5,9 @@
 #ifndef JMESH_PLATFORM_NETNS_H
 #define JMESH_PLATFORM_NETNS_H
 
-#include "base/port.h"
+#include "platform/platform.h"
 
 /* As struct platform's open. */
-int netns_open(struct port *out, const char *state_dir, struct arena *a, struct err *e);
+int netns_open(struct port *out, const struct platform_conf *conf, struct arena *a, struct err *e);
 
 #endif

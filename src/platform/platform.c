@@ -16,6 +16,8 @@ static const struct platform platforms[] = {
 			.dns_include = "/etc/unbound/unbound.conf.d/jmesh.conf",
 			.dns_config = "/etc/unbound/unbound.conf",
 		},
+		.dns_control = "unbound-control",
+		.dns_checkconf = "unbound-checkconf",
 		.open = netns_open,
 	},
 #endif

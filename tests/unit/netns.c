@@ -68,7 +68,7 @@ static void inside(void (*body)(void))
 	CHECK(mount("none", "/run", "tmpfs", 0, NULL) == 0);
 	CHECK(sh("mkdir /run/netns && ip link set lo up && ip netns add web && ip netns add db") ==
 		0);
-	CHECK(netns_open(&port, STATE, arena, &e) == 0);
+	CHECK(netns_open(&port, &(struct platform_conf){ .state_dir = STATE }, arena, &e) == 0);
 	body();
 	_exit(0);
 }
@@ -493,10 +493,11 @@ SANDBOX(a_state_folder_too_deep_for_a_socket_is_told)
 	struct port far;
 
 	snprintf(deep, sizeof(deep), "/run/%0100d", 0);
-	CHECK(netns_open(&far, deep, arena, &e) == 0);
+	CHECK(netns_open(&far, &(struct platform_conf){ .state_dir = deep }, arena, &e) == 0);
 	CHECK(far.ops->node_start(far.self, "web", &e) == -1);
 	CHECK(strstr(e.text, "choose a shorter host.state_dir") != NULL);
-	CHECK(netns_open(&far, "relative", arena, &e) == -1);
+	CHECK(netns_open(&far, &(struct platform_conf){ .state_dir = "relative" }, arena, &e) ==
+		-1);
 }
 
 SANDBOX(a_large_log_makes_room)

@@ -1,0 +1,80 @@
+/*
+ * pf's texts (pf.conf(5), pfctl(8)): the rules of a jail, what pfctl prints of the rules, tables and state
+ * in the kernel, and a pf.conf that is ours, Jailrun's or the administrator's. Pure. The rules:
+ *
+ *   what arrives on the overlay interface is dropped, but for replies to connections of our own and what
+ *   comes from the table of allowed addresses; other interfaces are as they were
+ *
+ * The text is the one that Jailrun writes, so that whichever of the two wrote last, the rules are the same.
+ */
+#ifndef JMESH_RECONCILER_PF_H
+#define JMESH_RECONCILER_PF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "base/arena.h"
+#include "base/text.h"
+#include "reconciler/nft.h"
+
+/* Checked names, as struct mesh promises. */
+struct pf_names {
+	const char *interface, *table;
+	bool anchor; /* the rules are in anchor PF_ANCHOR, and pf.conf is the administrator's */
+};
+
+#define PF_ANCHOR "jmesh"
+#define PF_CONF "/etc/pf.conf"
+#define PF_ANCHOR_CONF "/etc/pf.jmesh.conf" /* what the anchor loads at boot */
+
+/*
+ * Addresses that left the table while the states of their connections may live on. pfctl makes it with the
+ * first entry; it is in the kernel only, where the states are too.
+ */
+#define PF_ENDING "jmesh_ending"
+
+/* Whether `pfctl -si` says that pf is enabled: 1, 0, or -1 with ERR_SYSTEM. */
+int pf_info_parse(const char *text, struct err *e);
+
+enum pf_rules { PF_RULES_NONE, PF_RULES_OURS, PF_RULES_OTHER };
+
+/* What `pfctl -sr` (with an anchor: `pfctl -a jmesh -sr`) printed, against what our text comes out as. */
+enum pf_rules pf_rules_parse(const char *text, const struct pf_names *names);
+
+/*
+ * With an anchor: whether the rules of the main ruleset evaluate it before anything lets a packet of the
+ * overlay interface in for good. *why, when not: what to do, for the user.
+ */
+bool pf_anchor_evaluated(
+	const char *rules, const struct pf_names *names, struct arena *a, const char **why);
+
+/* What `pfctl -t TABLE -T show` printed; sorted. ERR_SYSTEM on what is no single address. */
+int pf_table_parse(const char *text, struct arena *a, struct addrs *out, struct err *e);
+
+/* Whose a pf.conf is. */
+enum pf_owner { PF_FILE_EMPTY, PF_FILE_OURS, PF_FILE_JAILRUN, PF_FILE_OTHER };
+
+struct pf_file {
+	enum pf_owner owner;
+	bool altered;         /* ours or Jailrun's, but the rules are others */
+	struct addrs allowed; /* of the table's line; sorted */
+};
+
+void pf_file_parse(const char *text, size_t len, const struct pf_names *names, struct arena *a,
+	struct pf_file *out);
+
+/*
+ * The file anew, with these addresses: of Jailrun's unaltered file only the table's line is another, else
+ * it is our own text. old may be NULL.
+ */
+const char *pf_file_format(const char *old, size_t old_len, const struct pf_names *names,
+	const struct addrs *allowed, struct arena *a);
+
+/* Input for `pfctl -f -`: the rules, with a table that keeps what it has. */
+const char *pf_rules_format(const struct pf_names *names, struct arena *a);
+
+/* Input for `-T add -f -` and `-T delete -f -`: an address a line. */
+const char *pf_addresses_format(const struct addr *v, size_t n, struct arena *a);
+
+#endif
