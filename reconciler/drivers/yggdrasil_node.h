@@ -2,8 +2,8 @@
 #ifndef JMESH_RECONCILER_DRIVERS_YGGDRASIL_NODE_H
 #define JMESH_RECONCILER_DRIVERS_YGGDRASIL_NODE_H
 
+#include "base/hjson.h"
 #include "reconciler/drivers/yggdrasil.h"
-#include "reconciler/hjson.h"
 
 struct yggdrasil {
 	const struct port *port;

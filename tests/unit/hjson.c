@@ -1,8 +1,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "base/hjson.h"
 #include "base/text.h"
-#include "reconciler/hjson.h"
 
 /* The value of member x as compact JSON, or the error. */
 static const char *x_of(struct arena *a, const char *text)

@@ -1,4 +1,4 @@
-#include "reconciler/hjson.h"
+#include "base/hjson.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * of the outermost object stand in the text, what they hold, and how to change some of them while every
  * other byte, comments with them, stays what it was. Pure.
  */
-#ifndef JMESH_RECONCILER_HJSON_H
-#define JMESH_RECONCILER_HJSON_H
+#ifndef JMESH_BASE_HJSON_H
+#define JMESH_BASE_HJSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
