@@ -1,13 +1,12 @@
 /*
- * Yggdrasil's texts: key files, admin answers, versions, and how the daemon spells URIs. Pure.
- * Formats: yggdrasil-go 0.5 (src/config, src/admin, src/core/link.go); RFC 8410 for the key.
+ * Yggdrasil's texts: admin answers, versions, and how the daemon spells URIs. Pure. Formats:
+ * yggdrasil-go 0.5 (src/config, src/admin, src/core/link.go).
  */
 #ifndef JMESH_RECONCILER_YGGDRASIL_H
 #define JMESH_RECONCILER_YGGDRASIL_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/addr.h"
 #include "base/arena.h"
@@ -16,23 +15,6 @@
 
 /* PrivateKeyPath came with this one. */
 #define YGGDRASIL_OLDEST "0.5.10"
-
-/* SEED_LEN bytes make an Ed25519 key; KEY_PEM is the size of its file's text with the NUL. */
-enum { SEED_LEN = 32, KEY_PEM = 120 };
-
-/*
- * A key file: one PRIVATE KEY block with an Ed25519 seed in PKCS#8 and nothing else. seed is a secret:
- * the caller wipes it, and text too. ERR_CONFIG; no byte of the text is in the sentence.
- */
-int yggdrasil_pem_parse(const char *text, size_t len, uint8_t seed[SEED_LEN], struct err *e);
-void yggdrasil_pem_format(const uint8_t seed[SEED_LEN], char text[KEY_PEM]);
-struct pubkey yggdrasil_pubkey(const uint8_t seed[SEED_LEN]);
-
-/*
- * The PrivateKey of a configuration: 128 hexadecimal digits, the seed and then the public key, which
- * must belong together. The caller wipes seed and text.
- */
-int yggdrasil_inline_parse(const char *hex, size_t len, uint8_t seed[SEED_LEN], struct err *e);
 
 /* ERR_SYSTEM when version is older than YGGDRASIL_OLDEST or no version at all. */
 int yggdrasil_version_check(const char *version, struct err *e);

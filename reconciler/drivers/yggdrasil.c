@@ -83,7 +83,7 @@ int node_conf_seed(const struct node_conf *conf, uint8_t seed[SEED_LEN], struct 
 	}
 	if (len == 0)
 		return 1;
-	if (yggdrasil_inline_parse(s, len, seed, e) < 0)
+	if (key_inline_parse(s, len, seed, e) < 0)
 		return err_wrap(e, "%s", conf->path);
 	return 0;
 }
@@ -121,9 +121,9 @@ static int key_file_read(const struct yggdrasil *y, const char *node, const char
 	rc = port->ops->read(port->self, port_place(node), path, KEY_BYTES_MAX, a, &text, &len, e);
 	if (rc != 0)
 		return rc;
-	rc = yggdrasil_pem_parse(text, len, seed, e);
+	rc = key_pem_parse(text, len, seed, e);
 	if (rc == 0)
-		*key = yggdrasil_pubkey(seed);
+		*key = key_public(seed);
 	else
 		err_wrap(e,
 			"the key file %s is wrong (restore it from a backup, or move it away to "
@@ -147,7 +147,7 @@ static int key_in_conf(
 	if (rc == 0) {
 		rc = node_conf_seed(&conf, seed, &e);
 		if (rc == 0)
-			key = yggdrasil_pubkey(seed);
+			key = key_public(seed);
 		sodium_memzero(seed, sizeof(seed));
 		node_conf_wipe(&conf);
 	} else if (out->in_file) {

@@ -52,7 +52,7 @@ static int key_create(const struct yggdrasil *y, const char *node, struct arena 
 		return -1;
 	if (seed_for(y, node, a, seed, e) < 0)
 		goto out;
-	yggdrasil_pem_format(seed, pem);
+	key_pem_format(seed, pem);
 	/* That it was there already is fine: another apply was quicker, and its key stays. */
 	if (port->ops->create(port->self, port_place(node), paths.key, pem, KEY_PEM - 1, 0600, e) <
 		0)

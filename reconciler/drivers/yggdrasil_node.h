@@ -3,6 +3,7 @@
 #define JMESH_RECONCILER_DRIVERS_YGGDRASIL_NODE_H
 
 #include "base/hjson.h"
+#include "base/key.h"
 #include "reconciler/drivers/yggdrasil.h"
 
 struct yggdrasil {

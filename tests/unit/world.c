@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "reconciler/yggdrasil.h"
+#include "base/key.h"
 
 static const char *const phases[] = {
 	[PHASE_REVOKE] = "revoke",
@@ -65,7 +65,7 @@ static void make_key(struct world *w, const char *node)
 	char pem[KEY_PEM];
 
 	memcpy(seed, node, strlen(node));
-	yggdrasil_pem_format(seed, pem);
+	key_pem_format(seed, pem);
 	ygg_port_file(w->files, arena_printf(w->a, "/%s/yggdrasil.key", node), 0600,
 		arena_dup(w->a, pem));
 }
