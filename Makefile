@@ -1,6 +1,6 @@
 # jmesh: one Makefile for everything; GNU make. `make help` tells the targets.
 #
-#   VARIANT=release|debug|san   what is built, in build/VARIANT
+#   VARIANT=release|debug|san   what is built, in build/VARIANT (fuzz: by `make fuzz`)
 #   CC=gcc|clang                the compiler
 #   WERROR=                     let warnings pass (a newer compiler than ours)
 
@@ -21,8 +21,9 @@ WARNINGS  := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-p
 OPT_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 OPT_debug   := -O0
 OPT_san     := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_fuzz    := $(OPT_san) -fsanitize=fuzzer-no-link
 
-ifeq ($(filter $(VARIANT),release debug san),)
+ifeq ($(filter $(VARIANT),release debug san fuzz),)
 $(error VARIANT is release, debug or san, not '$(VARIANT)')
 endif
 
@@ -47,7 +48,8 @@ LIB_SRC   := $(filter-out $(LINUX_SRC),$(LIB_SRC))
 endif
 UNIT_SRC  := $(wildcard tests/unit/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
-SOURCES   := $(LIB_SRC) src/cli/main.c $(UNIT_SRC) $(BENCH_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)
+FUZZ_SRC  := $(wildcard tests/fuzz/*.c)
+SOURCES   := $(LIB_SRC) src/cli/main.c $(UNIT_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)
 FORMATTED := $(shell git ls-files -co --exclude-standard -- '*.c' '*.h' 2>/dev/null)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -93,7 +95,7 @@ $(BUILD)/libjmesh.a: $(call obj,$(LIB_SRC))
 $(call obj,$(LINUX_SRC)): STANDARD = $(STANDARD_LINUX)
 $(call obj,$(filter src/os/% src/relay/%,$(LIB_SRC))): STANDARD = $(STANDARD_OS)
 $(call obj,$(filter src/os/linux%,$(LIB_SRC))): STANDARD = $(STANDARD_LINUX)
-$(call obj,$(UNIT_SRC) $(BENCH_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)): STANDARD = $(STANDARD_LINUX)
+$(call obj,$(UNIT_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)): STANDARD = $(STANDARD_LINUX)
 $(call obj,$(UNIT_SRC)): PKG_CFLAGS += $(UNIT_CFLAGS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags.mk
@@ -110,7 +112,8 @@ clean: ## remove build/
 # Each lab is a machine of its own, so they run side by side; LAB_JOBS bounds how many.
 LAB_JOBS ?= 4
 
-check: lint ## everything: lint, then unit, golden and lab tests in release and sanitized
+check: lint ## everything: lint, fuzz for a moment, then unit, golden and lab tests in release and sanitized
+	$(MAKE) fuzz SECONDS=10
 	$(MAKE) VARIANT=release test
 	$(MAKE) VARIANT=san test
 
@@ -145,6 +148,32 @@ bench-run: $(BUILD)/jmesh $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libjmesh.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+
+# libFuzzer is clang's. What it finds beyond the corpus in tests/fuzz is kept in build/fuzz.
+SECONDS ?= 60
+FUZZ    ?= $(basename $(notdir $(FUZZ_SRC)))
+
+fuzz: ## random input for the parsers (FUZZ=NAME: one target; SECONDS=60 for each)
+	$(MAKE) VARIANT=fuzz CC=clang fuzz-run
+
+fuzz-run: $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZ))
+	@set -e; for name in $(FUZZ); do \
+		mkdir -p $(BUILD)/corpus/$$name; \
+		$(BUILD)/tests/fuzz/$$name -max_total_time=$(SECONDS) -max_len=4096 -timeout=30 -verbosity=0 \
+			-print_final_stats=1 -artifact_prefix=$(BUILD)/$$name- \
+			$(BUILD)/corpus/$$name tests/fuzz/corpus/$$name >$(BUILD)/$$name.log 2>&1 || \
+			{ cat $(BUILD)/$$name.log; exit 1; }; \
+		sed -n "s/^stat::number_of_executed_units: */fuzz: $$name, inputs: /p" $(BUILD)/$$name.log; \
+	done
+
+$(BUILD)/libpure.a: $(call obj,$(PURE_SRC))
+	@rm -f $@
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libpure.a
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 ##@ Lint
 lint: format-check layers purity portable tidy docs-check ## all of the following checks
@@ -193,5 +222,5 @@ help: ## this text
 	@awk -F':.*## ' '/^##@ /{ printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## /{ printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all clean check test unit golden lab demo bench bench-run lint format format-check layers purity \
+.PHONY: all clean check test unit golden lab demo bench bench-run fuzz fuzz-run lint format format-check layers purity \
 	portable tidy docs-check install help
