@@ -29,11 +29,6 @@ struct nft_names {
 	const char *interface, *set;
 };
 
-struct addrs {
-	struct addr *v;
-	size_t n;
-};
-
 struct nft_state {
 	bool altered;         /* something differs from what nft_table makes */
 	struct addrs allowed; /* sorted, no duplicates; single addresses only */
@@ -73,8 +68,5 @@ void nft_forget(const char *flows, const struct addrs *addrs, struct arena *a, s
 /* The same for every TCP stream of the overlay, 200::/7: which may have been taken up in the middle,
  * with the wrong side as the one that began it, while other rules stood. */
 const char *nft_forget_streams(void);
-
-void addrs_sort(struct addrs *list);
-bool addrs_has(const struct addrs *sorted, const struct addr *one);
 
 #endif

@@ -16,7 +16,6 @@
 #include "base/addr.h"
 #include "base/arena.h"
 #include "base/text.h"
-#include "reconciler/nft.h"
 
 /* Checked names, as struct mesh promises. */
 struct pf_names {

@@ -1,6 +1,7 @@
 #include "base/addr.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -80,6 +81,30 @@ bool addr_is_node(const struct addr *a)
 int addr_cmp(const struct addr *a, const struct addr *b)
 {
 	return memcmp(a->b, b->b, sizeof(a->b));
+}
+
+static int by_addr(const void *a, const void *b)
+{
+	return addr_cmp(a, b);
+}
+
+void addrs_sort(struct addrs *list)
+{
+	size_t kept = 0;
+
+	if (list->n < 2)
+		return;
+	qsort(list->v, list->n, sizeof(*list->v), by_addr);
+	for (size_t i = 0; i < list->n; i++)
+		if (kept == 0 || addr_cmp(&list->v[kept - 1], &list->v[i]) != 0)
+			list->v[kept++] = list->v[i];
+	list->n = kept;
+}
+
+bool addrs_has(const struct addrs *sorted, const struct addr *one)
+{
+	return sorted->n != 0 &&
+		bsearch(one, sorted->v, sorted->n, sizeof(*sorted->v), by_addr) != NULL;
 }
 
 struct addr addr_of_key(const struct pubkey *key)

@@ -10,6 +10,7 @@
 #define JMESH_BASE_ADDR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -18,6 +19,11 @@ enum { ADDR_TEXT = 46, KEY_LEN = 32, KEY_HEX = 2 * KEY_LEN + 1 };
 
 struct addr {
 	uint8_t b[16];
+};
+
+struct addrs {
+	struct addr *v;
+	size_t n;
 };
 
 struct pubkey {
@@ -37,6 +43,11 @@ bool addr_is_canonical(const char *text);
 bool addr_is_node(const struct addr *a);
 
 int addr_cmp(const struct addr *a, const struct addr *b);
+
+/* In place; what comes twice stays once. */
+void addrs_sort(struct addrs *list);
+bool addrs_has(const struct addrs *sorted, const struct addr *one);
+
 struct addr addr_of_key(const struct pubkey *key);
 
 /* Exactly 64 hexadecimal digits of either case; false otherwise. */
