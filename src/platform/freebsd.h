@@ -19,6 +19,8 @@ struct freebsd_conf {
 	const struct link_ssh *ssh; /* NULL: this machine */
 	struct port_traits traits;
 	const char *name; /* the port's */
+	/* Said behind the error when the machine cannot be reached: "is it up?"; or NULL. */
+	const char *unreachable;
 	/* The names by which the host knows these jails; NULL: their own. n entries each. */
 	const char *const *names, *const *system_names;
 	size_t n;
