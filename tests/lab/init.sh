@@ -16,7 +16,7 @@ mount -n -t tmpfs -o mode=755 none /run
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 none "$LAB"
 mkdir "$LAB/bin" "$LAB/tests" "$LAB/real"
-cp "$(dirname "$0")"/* "$LAB/tests"
+cp -R "$(dirname "$0")"/* "$LAB/tests"
 [ ! -x "$build/jmesh" ] || cp "$build/jmesh" "$LAB/bin/jmesh"
 mount --rbind /etc "$LAB/real"
 cd "$LAB"
