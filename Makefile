@@ -34,7 +34,10 @@ LDLIBS     = -pthread
 # What may be asked of the C library: POSIX everywhere, more in the files that say why they need it.
 STANDARD       = -D_XOPEN_SOURCE=700
 STANDARD_LINUX = -D_GNU_SOURCE
-STANDARD_OS    = -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE
+# flock(2) is in no standard; each C library has a word of its own that shows what is beside POSIX.
+BESIDE_POSIX_FreeBSD = -D__BSD_VISIBLE=1
+BESIDE_POSIX_Darwin  = -D_DARWIN_C_SOURCE
+STANDARD_OS    = -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE $(BESIDE_POSIX_$(SYSTEM))
 
 # Linux's own (namespaces) sits in files of its own; elsewhere they are left out.
 LINUX_SRC := $(wildcard src/platform/netns*.c src/os/linux*.c)
@@ -93,7 +96,7 @@ $(BUILD)/libjmesh.a: $(call obj,$(LIB_SRC))
 	$(Q)$(AR) rcs $@ $^
 
 $(call obj,$(LINUX_SRC)): STANDARD = $(STANDARD_LINUX)
-$(call obj,$(filter src/os/% src/relay/%,$(LIB_SRC))): STANDARD = $(STANDARD_OS)
+$(call obj,$(filter src/os/%,$(LIB_SRC))): STANDARD = $(STANDARD_OS)
 $(call obj,$(filter src/os/linux%,$(LIB_SRC))): STANDARD = $(STANDARD_LINUX)
 $(call obj,$(UNIT_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)): STANDARD = $(STANDARD_LINUX)
 $(call obj,$(UNIT_SRC)): PKG_CFLAGS += $(UNIT_CFLAGS)
@@ -192,11 +195,8 @@ purity: $(call obj,$(PURE_SRC)) ## the pure parts call nothing that reaches the 
 	@sh tests/purity.sh $^
 
 portable: ## what is not Linux's own compiles without Linux, as POSIX
-	@set -e; for file in $(filter-out $(LINUX_SRC),$(LIB_SRC)) src/cli/main.c; do \
-		case $$file in src/os/*|src/relay/*) standard='$(STANDARD_OS)';; *) standard='$(STANDARD)';; esac; \
-		$(CC) -fsyntax-only -std=c17 $$standard -U__linux__ -Ulinux $(CPPFLAGS) $(PKG_CFLAGS) \
-			$(WARNINGS) $$file; \
-	done; echo "portable: $(words $(filter-out $(LINUX_SRC),$(LIB_SRC))) files"
+	@FILES='$(filter-out $(LINUX_SRC),$(LIB_SRC)) src/cli/main.c' STANDARD='$(STANDARD)' \
+		STANDARD_OS='$(STANDARD_OS)' sh tests/portable.sh $(CC) -std=c17 $(CPPFLAGS) $(PKG_CFLAGS) $(WARNINGS)
 
 tidy: ## static analysis
 	@cppcheck --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \

@@ -13,6 +13,11 @@
 #include "base/text.h"
 #include "os/clock.h"
 
+/* Some systems lack it; whoever asks here ignores SIGPIPE anyway. */
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
 /* Where one JSON object or array ends, without judging it: a parser will. */
 struct scan {
 	size_t depth;

@@ -16,6 +16,10 @@
 #include "os/clock.h"
 #include "os/file.h"
 
+#ifdef __APPLE__
+#define st_mtim st_mtimespec /* stat(2) calls it so there */
+#endif
+
 enum { LOOK_NS = 20000000 };
 
 /* "apply" of `jmesh apply …`; "" where the system does not tell. Nothing behind it: a code may be there. */

@@ -11,7 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 511 };
+enum {
+	BACKLOG = 511,
+	PORT_TEXT = sizeof("65535"),
+};
 
 struct endpoint {
 	char host[64];
@@ -97,7 +100,7 @@ static int name_bound(int fd, const struct endpoint *at, char bound[LISTEN_TEXT]
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
-	char port[NI_MAXSERV];
+	char port[PORT_TEXT];
 
 	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
 		return err_sys(e, "cannot ask for the port");
