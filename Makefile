@@ -1,4 +1,4 @@
-# jmesh: one Makefile for everything; GNU make. `make help` tells the targets.
+# jmesh: one Makefile for everything; GNU make, which BSDs call gmake. `make help` tells the targets.
 #
 #   VARIANT=release|debug|san   what is built, in build/VARIANT (fuzz: by `make fuzz`)
 #   CC=gcc|clang                the compiler
@@ -8,7 +8,12 @@ VARIANT ?= release
 BUILD   := build/$(VARIANT)
 PREFIX  ?= /usr/local
 DESTDIR ?=
-MANDIR  ?= $(PREFIX)/share/man
+MANPREFIX ?= $(PREFIX)/share
+MANDIR  ?= $(MANPREFIX)/man
+DATADIR ?= $(PREFIX)/share/jmesh
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+# Set to nothing, no examples are installed.
+EXAMPLESDIR ?= $(PREFIX)/share/examples/jmesh
 VERSION := 0.1.0
 WERROR  ?= -Werror
 PKG_CONFIG ?= pkg-config
@@ -28,7 +33,8 @@ $(error VARIANT is release, debug or san, not '$(VARIANT)')
 endif
 
 ALL_CFLAGS = -std=c17 -g -pthread $(OPT_$(VARIANT)) $(WARNINGS) $(CFLAGS)
-CPPFLAGS  += -I. -Isrc -DJMESH_VERSION='"$(VERSION)"'
+# Packagers set CPPFLAGS and CFLAGS by the environment or by the command line; either adds to ours.
+override CPPFLAGS += -I. -Isrc -DJMESH_VERSION='"$(VERSION)"'
 LDLIBS     = -pthread
 
 # What may be asked of the C library: POSIX everywhere, more in the files that say why they need it.
@@ -72,12 +78,12 @@ endif
 # Asked once, and only when something is compiled.
 $(BUILD)/flags.mk: Makefile
 	@mkdir -p $(@D)
-	@$(PKG_CONFIG) --exists --print-errors $(LIBS) criterion || { \
+	@$(PKG_CONFIG) --exists --print-errors $(LIBS) || { \
 		echo 'libraries are missing; on Debian: sudo sh packaging/setup.sh' >&2; exit 1; }
 	@{ echo "PKG_CFLAGS := $$($(PKG_CONFIG) --cflags $(LIBS))"; \
 	   echo "PKG_LIBS := $$($(PKG_CONFIG) --libs $(LIBS))"; \
-	   echo "UNIT_CFLAGS := $$($(PKG_CONFIG) --cflags criterion)"; \
-	   echo "UNIT_LIBS := $$($(PKG_CONFIG) --libs criterion)"; } >$@
+	   echo "UNIT_CFLAGS := $$($(PKG_CONFIG) --cflags criterion 2>/dev/null)"; \
+	   echo "UNIT_LIBS := $$($(PKG_CONFIG) --libs criterion 2>/dev/null || echo -lcriterion)"; } >$@
 
 ifeq ($(filter help clean,$(MAKECMDGOALS)),)
 include $(BUILD)/flags.mk
@@ -179,7 +185,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libpure.a
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 ##@ Lint
-lint: format-check layers purity portable tidy docs-check ## all of the following checks
+lint: format-check layers purity portable tidy docs-check packaging-check ## all of the following checks
 
 format: ## rewrite the sources by .clang-format
 	$(CLANG_FORMAT) -i $(FORMATTED)
@@ -207,20 +213,30 @@ tidy: ## static analysis
 docs-check: $(BUILD)/jmesh ## man pages, completion and README agree with the program
 	sh tests/docs.sh $(BUILD)
 
+packaging-check: $(BUILD)/jmesh ## what is installed, FreeBSD's port and Homebrew's formula
+	@MAKE='$(MAKE)' VERSION='$(VERSION)' LIBS='$(LIBS)' sh tests/packaging.sh $(VARIANT)
+
 ##@ Install
 install: $(BUILD)/jmesh ## install to DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
-		$(DESTDIR)$(PREFIX)/share/jmesh $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+		$(DESTDIR)$(DATADIR) $(DESTDIR)$(BASHDIR)
 	install -m 755 $(BUILD)/jmesh $(DESTDIR)$(PREFIX)/bin/jmesh
 	install -m 644 packaging/man/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 packaging/man/*.5 $(DESTDIR)$(MANDIR)/man5
-	install -m 644 packaging/completions/jmesh.bash \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/jmesh
-	install -m 644 schema/*.schema.json $(DESTDIR)$(PREFIX)/share/jmesh
+	install -m 644 packaging/completions/jmesh.bash $(DESTDIR)$(BASHDIR)/jmesh
+	install -m 644 schema/*.schema.json $(DESTDIR)$(DATADIR)
+ifneq ($(EXAMPLESDIR),)
+	install -d $(DESTDIR)$(EXAMPLESDIR)
+	install -m 644 examples/*.yaml $(DESTDIR)$(EXAMPLESDIR)
+endif
+
+dist: ## build/jmesh-VERSION.tar.gz, of what is committed: what the packages are made from
+	@mkdir -p build
+	git archive --prefix=jmesh-$(VERSION)/ -o build/jmesh-$(VERSION).tar.gz HEAD
 
 help: ## this text
 	@awk -F':.*## ' '/^##@ /{ printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## /{ printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all clean check test unit golden lab demo bench bench-run fuzz fuzz-run lint format format-check layers purity \
-	portable tidy docs-check install help
+	portable tidy docs-check packaging-check install dist help
