@@ -199,13 +199,13 @@ static void execute(struct run *r, struct view *v, enum phase last, struct repor
 static int roster_to_tell(
 	struct run *r, struct view *v, struct roster *out, struct roster *reserved, struct err *e)
 {
+	const struct identified *known = yggdrasil_identities(r->yggdrasil, &v->nodes, r->a);
 	const struct mesh *mesh = r->mesh;
 	size_t total = v->n_ours;
 
 	for (size_t i = 0; i < v->nodes.n; i++) {
-		struct identity *id = &v->ours[i];
-
-		if (yggdrasil_identity(r->yggdrasil, v->nodes.v[i], r->a, id, e) != 0)
+		v->ours[i] = known[i].id;
+		if (known[i].rc != 0)
 			return err_set(e, ERR_SYSTEM, NOWHERE,
 				"not paired, because jail '%s' has no key and the roster would be "
 				"incomplete",

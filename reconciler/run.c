@@ -20,8 +20,7 @@ static int find_nodes(struct run *r, struct view *v, struct strs *running, struc
 {
 	struct strs known = { 0 };
 
-	if (r->port->ops->jails(r->port->self, r->a, running, e) < 0 ||
-		r->port->ops->nodes(r->port->self, r->a, &known, e) < 0)
+	if (r->port->ops->jails(r->port->self, r->a, running, &known, e) < 0)
 		return -1;
 	strs_push(r->a, &v->nodes, HOST_NODE);
 	for (size_t i = 0; !r->mesh->has_jails && i < running->n; i++)
@@ -104,15 +103,13 @@ static void observe(struct run *r, struct view *v, const struct strs *running)
 /* Who our nodes are. A key that cannot be read is a failure that the identity driver has told. */
 static void find_ours(struct run *r, struct view *v)
 {
+	const struct identified *known = yggdrasil_identities(r->yggdrasil, &v->nodes, r->a);
+
 	v->ours = arena_alloc(r->a, v->nodes.n, sizeof(*v->ours));
 	v->n_ours = 0;
-	for (size_t i = 0; i < v->nodes.n; i++) {
-		struct err ignored;
-
-		if (yggdrasil_identity(
-			    r->yggdrasil, v->nodes.v[i], r->a, &v->ours[v->n_ours], &ignored) == 0)
-			v->n_ours++;
-	}
+	for (size_t i = 0; i < v->nodes.n; i++)
+		if (known[i].rc == 0)
+			v->ours[v->n_ours++] = known[i].id;
 }
 
 static int check_grants(const struct view *v, const struct grants *grants, struct err *e)

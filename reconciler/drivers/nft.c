@@ -55,17 +55,24 @@ static struct seen *seen_add(struct nft *n, const char *scope)
 	return s;
 }
 
-/* The same command in every scope, side by side. */
-static struct output *run_in_all(struct nft *n, const char *const *argv, const struct strs *scopes,
-	struct arena *a, struct err *e)
+/* The same command in every scope, in one look. What could not be looked at at all did not run. */
+static const struct output *look_in_all(
+	struct nft *n, const char *const *argv, const struct strs *scopes, struct arena *a)
 {
-	struct command *cmds = arena_alloc(a, scopes->n, sizeof(*cmds));
+	struct look *v = arena_alloc(a, scopes->n, sizeof(*v));
 	struct output *outs = arena_alloc(a, scopes->n, sizeof(*outs));
+	struct err e;
+	int rc;
 
 	for (size_t i = 0; i < scopes->n; i++)
-		cmds[i] = (struct command){ .jail = port_place(scopes->v[i]), .argv = argv };
-	if (scopes->n != 0 && n->port->ops->run(n->port->self, cmds, scopes->n, a, outs, e) < 0)
-		return NULL;
+		v[i] = (struct look){
+			.kind = LOOK_RUN,
+			.cmd = { .jail = port_place(scopes->v[i]), .argv = argv },
+		};
+	rc = scopes->n == 0 ? 0 : n->port->ops->look(n->port->self, v, scopes->n, a, &e);
+	for (size_t i = 0; i < scopes->n; i++)
+		outs[i] = rc == 0 ? v[i].output
+				  : (struct output){ .status = -1, .err = arena_dup(a, e.text) };
 	return outs;
 }
 
@@ -89,15 +96,15 @@ static int see(struct nft *n, const char *scope, const struct output *out, struc
 static void see_missing(struct nft *n, const struct strs *scopes, const struct output *first,
 	struct arena *a, struct failures *failed)
 {
-	struct err e = ERR_INIT;
-	struct output *outs = run_in_all(n, list_tables, scopes, a, &e);
+	const struct output *outs = look_in_all(n, list_tables, scopes, a);
 
 	for (size_t i = 0; i < scopes->n; i++) {
-		int there = outs == NULL ? -1 : 0;
+		struct err e = ERR_INIT;
+		int there;
 
-		if (outs != NULL && outs[i].status != 0)
+		if (outs[i].status != 0)
 			there = port_failed("nft", &outs[i], &e);
-		else if (outs != NULL)
+		else
 			there = nft_lists_table(outs[i].out, outs[i].out_len, &e);
 		if (there > 0)
 			there = port_failed("nft", &first[i], &e);
@@ -113,22 +120,23 @@ static void see_missing(struct nft *n, const struct strs *scopes, const struct o
 static void see_all(
 	struct nft *n, const struct strs *scopes, struct arena *a, struct failures *failed)
 {
-	struct output *outs, *refused = arena_alloc(a, scopes->n, sizeof(*refused));
+	const struct output *outs = look_in_all(n, list_table, scopes, a);
+	struct output *refused = arena_alloc(a, scopes->n, sizeof(*refused));
 	struct strs unknown = { 0 };
-	struct err e = ERR_INIT;
 
 	n->seen = NULL;
 	n->n_seen = n->cap_seen = 0;
-	outs = run_in_all(n, list_table, scopes, a, &e);
 	for (size_t i = 0; i < scopes->n; i++) {
-		if (outs != NULL && outs[i].status > 0) {
+		struct err e = ERR_INIT;
+
+		if (outs[i].status > 0) {
 			refused[unknown.n] = outs[i];
 			strs_push(a, &unknown, scopes->v[i]);
 			continue;
 		}
-		if (outs != NULL && outs[i].status < 0)
+		if (outs[i].status < 0)
 			port_failed("nft", &outs[i], &e);
-		else if (outs != NULL && see(n, scopes->v[i], &outs[i], &e) == 0)
+		else if (see(n, scopes->v[i], &outs[i], &e) == 0)
 			continue;
 		err_wrap(&e, "firewall of %s", place_name(scopes->v[i]));
 		failures_add(failed, KIND_FIREWALL, scopes->v[i], NULL, 0, &e);

@@ -104,8 +104,7 @@ static int check_included(struct unbound *u, struct arena *a, struct err *e)
 	const char *text;
 	size_t len;
 
-	if (u->port->ops->read(u->port->self, NULL, u->conf->config, FILE_MAX, a, &text, &len, e) !=
-		0)
+	if (port_read(u->port, NULL, u->conf->config, FILE_MAX, a, &text, &len, e) != 0)
 		return 0;
 	if (!unbound_includes_nothing(text, len))
 		return 0;
@@ -120,7 +119,7 @@ static int include_read(
 	struct unbound *u, struct arena *a, const char **text, size_t *len, struct err *e)
 {
 	const char *path = u->conf->include;
-	int rc = u->port->ops->read(u->port->self, NULL, path, FILE_MAX, a, text, len, e);
+	int rc = port_read(u->port, NULL, path, FILE_MAX, a, text, len, e);
 
 	if (rc != 0 || unbound_file_is_ours(*text, *len))
 		return rc;
@@ -157,8 +156,7 @@ static void read_old(
 	struct err e = ERR_INIT;
 	const char *text;
 	size_t len;
-	int rc = u->port->ops->read(
-		u->port->self, NULL, u->conf->include, FILE_MAX, a, &text, &len, &e);
+	int rc = port_read(u->port, NULL, u->conf->include, FILE_MAX, a, &text, &len, &e);
 
 	*old = (struct unbound_old){ 0 };
 	/* Where names are wanted, what is wrong with the file is told with them. */
@@ -248,38 +246,22 @@ static void unbound_read(void *self, const struct strs *scopes, struct arena *a,
 	}
 }
 
-static const char *folder_of(const char *path, struct arena *a)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash == path ? "/" : arena_dupn(a, path, (size_t)(slash - path));
-}
-
 /* Checked under another name, one that no "*.conf" takes in, before it replaces the old one. */
 static int save(struct unbound *u, struct arena *a, struct err *e)
 {
 	const char *candidate = arena_printf(a, "%s.jmesh-new", u->conf->include);
 	const char *const argv[] = { "unbound-checkconf", candidate, NULL };
 	const char *text = unbound_file(u->conf->zone, &u->saved.zone.found, a);
-	const char *folder = folder_of(u->conf->include, a);
 	const struct port_ops *ops = u->port->ops;
 	struct err ignored = ERR_INIT;
 	struct output out;
-	mode_t mode;
-	uid_t uid;
 	int rc;
 
 	if (check_old(u, e) < 0)
 		return -1;
-	rc = ops->stat(u->port->self, NULL, folder, &mode, &uid, e);
-	if (rc > 0)
-		return err_set(e, ERR_SYSTEM, NOWHERE,
-			"the folder %s does not exist; is unbound installed, and 'include' right?",
-			folder);
-	if (rc == 0)
-		rc = ops->replace(u->port->self, NULL, candidate, text, strlen(text), 0644, e);
-	if (rc < 0)
-		return -1;
+	if (ops->replace(u->port->self, NULL, candidate, text, strlen(text), 0644, e) < 0)
+		return err_wrap(
+			e, "the names are not saved (is unbound installed, and 'include' right?)");
 	rc = port_run(u->port, NULL, argv, NULL, a, &out, e);
 	if (rc == 0)
 		rc = ops->replace(

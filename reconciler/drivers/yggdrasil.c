@@ -1,20 +1,17 @@
 #include "reconciler/drivers/yggdrasil.h"
 
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
-
-#include <sodium.h>
 
 #include "reconciler/drivers/yggdrasil_node.h"
 
-enum { KEY_BYTES_MAX = 4096, CONF_BYTES_MAX = 1024 * 1024 };
+enum { CONF_BYTES_MAX = 1024 * 1024 };
 
 struct yggdrasil *yggdrasil_new(const struct port *port, struct arena *a)
 {
 	struct yggdrasil *y = arena_alloc(a, 1, sizeof(*y));
 
 	y->port = port;
+	y->a = a;
 	return y;
 }
 
@@ -36,161 +33,132 @@ static struct node_paths paths_of(const struct yggdrasil *y, const char *node, s
 	return paths;
 }
 
+struct look node_look_conf(const struct yggdrasil *y, const char *node, struct arena *a)
+{
+	return (struct look){
+		.kind = LOOK_FILE,
+		.place = port_place(node),
+		.path = paths_of(y, node, a).conf,
+		.max = CONF_BYTES_MAX,
+	};
+}
+
+struct look node_look_key(const char *node)
+{
+	return (struct look){ .kind = LOOK_KEY, .place = node };
+}
+
+struct look node_look_state(const char *node)
+{
+	return (struct look){ .kind = LOOK_NODE, .place = node };
+}
+
+struct look node_look_ask(
+	const struct yggdrasil *y, const char *node, const char *request, struct arena *a)
+{
+	return (struct look){
+		.kind = LOOK_ASK,
+		.place = port_place(node),
+		.path = paths_of(y, node, a).socket,
+		.request = yggdrasil_request(request, NULL, a),
+	};
+}
+
+void node_look(const struct yggdrasil *y, struct look *v, size_t n, struct arena *a)
+{
+	struct err e;
+
+	if (n == 0 || y->port->ops->look(y->port->self, v, n, a, &e) == 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		v[i].rc = -1;
+		v[i].err = e;
+	}
+}
+
+int node_conf_seen(const struct look *v, struct arena *a, struct node_conf *out, struct err *e)
+{
+	*out = (struct node_conf){ .path = v->path };
+	if (v->rc < 0) {
+		*e = v->err;
+		return -1;
+	}
+	if (v->rc == 1)
+		return 0;
+	out->text = v->text;
+	if (hjson_parse(v->text, v->len, a, &out->h, e) < 0)
+		return err_wrap(e, "%s cannot be read as a configuration (mend it or move it away)",
+			out->path);
+	return 0;
+}
+
 int node_conf_read(const struct yggdrasil *y, const char *node, struct arena *a,
 	struct node_conf *out, struct err *e)
 {
-	const char *text;
-	int rc;
+	struct look v = node_look_conf(y, node, a);
 
-	*out = (struct node_conf){ .path = paths_of(y, node, a).conf };
-	rc = y->port->ops->read(
-		y->port->self, port_place(node), out->path, CONF_BYTES_MAX, a, &text, &out->len, e);
-	if (rc < 0)
-		return -1;
-	if (rc == 1)
-		return 0;
-	/* The port's bytes are the arena's, which is ours; they are wiped where they lie. */
-	out->text = (char *)text;
-	if (hjson_parse(text, out->len, a, &out->h, e) < 0) {
-		node_conf_wipe(out);
-		return err_wrap(e, "%s cannot be read as a configuration (mend it or move it away)",
-			out->path);
-	}
-	return 0;
+	node_look(y, &v, 1, a);
+	return node_conf_seen(&v, a, out, e);
 }
 
-void node_conf_wipe(struct node_conf *conf)
-{
-	if (conf->text != NULL)
-		sodium_memzero(conf->text, conf->len);
-}
-
-int node_conf_seed(const struct node_conf *conf, uint8_t seed[SEED_LEN], struct err *e)
+int node_conf_has_key(const struct node_conf *conf, struct err *e)
 {
 	const struct hjson_member *m = hjson_find(&conf->h, "PrivateKey");
 	const char *s;
-	size_t len;
+	size_t len, masked = 0;
 
 	if (m == NULL)
-		return 1;
-	s = conf->text + m->value;
-	len = m->end - m->value;
-	if (len >= 2 && (*s == '"' || *s == '\'')) {
-		s++;
-		len -= 2;
-	} else if (len == 4 && memcmp(s, "null", 4) == 0) {
-		len = 0;
-	}
-	if (len == 0)
-		return 1;
-	if (key_inline_parse(s, len, seed, e) < 0)
-		return err_wrap(e, "%s", conf->path);
-	return 0;
-}
-
-static int key_file_check(const char *path, mode_t mode, uid_t uid, struct err *e)
-{
-	if (uid != 0 && uid != geteuid())
-		return err_set(e, ERR_CONFIG, NOWHERE,
-			"the key file %s belongs to user %lu: chown root %s if it is to be trusted",
-			path, (unsigned long)uid, path);
-	if ((mode & 077) != 0)
-		return err_set(e, ERR_CONFIG, NOWHERE,
-			"the key file %s is open to others (mode %04o): chmod 600 %s", path,
-			(unsigned)(mode & 07777), path);
-	return 0;
-}
-
-/* 0: read. 1: there is no key file. */
-static int key_file_read(const struct yggdrasil *y, const char *node, const char *path,
-	struct arena *a, struct pubkey *key, struct err *e)
-{
-	const struct port *port = y->port;
-	uint8_t seed[SEED_LEN];
-	const char *text;
-	size_t len;
-	mode_t mode = 0;
-	uid_t uid = 0;
-	int rc;
-
-	rc = port->ops->stat(port->self, port_place(node), path, &mode, &uid, e);
-	if (rc != 0)
-		return rc;
-	if (key_file_check(path, mode, uid, e) < 0)
-		return -1;
-	rc = port->ops->read(port->self, port_place(node), path, KEY_BYTES_MAX, a, &text, &len, e);
-	if (rc != 0)
-		return rc;
-	rc = key_pem_parse(text, len, seed, e);
-	if (rc == 0)
-		*key = key_public(seed);
-	else
-		err_wrap(e,
-			"the key file %s is wrong (restore it from a backup, or move it away to "
-			"give the node a new identity)",
-			path);
-	sodium_memzero(seed, sizeof(seed));
-	sodium_memzero((char *)text, len);
-	return rc;
-}
-
-/* The key in the configuration counts where there is no key file, and must not contradict one. */
-static int key_in_conf(
-	const struct yggdrasil *y, const char *node, struct arena *a, struct node_key *out)
-{
-	uint8_t seed[SEED_LEN];
-	struct node_conf conf;
-	struct pubkey key;
-	struct err e;
-	int rc = node_conf_read(y, node, a, &conf, &e);
-
-	if (rc == 0) {
-		rc = node_conf_seed(&conf, seed, &e);
-		if (rc == 0)
-			key = key_public(seed);
-		sodium_memzero(seed, sizeof(seed));
-		node_conf_wipe(&conf);
-	} else if (out->in_file) {
-		/* The overlay says what is wrong with the configuration; the identity is known. */
 		return 0;
-	}
-	if (rc < 0) {
-		out->err = e;
-		return -1;
-	}
-	if (rc == 1)
-		return 0;
-	if (out->in_file && memcmp(key.b, out->key.b, sizeof(key.b)) != 0)
-		return err_set(&out->err, ERR_CONFIG, NOWHERE,
-			"the node has two identities: %s and the PrivateKey in %s are different "
-			"keys; remove the one that is not to be",
-			out->path, conf.path);
-	out->key = key;
-	out->known = true;
-	return 0;
+	s = hjson_plain(&conf->h, m, &len);
+	while (masked < len && s[masked] == KEY_MASKED)
+		masked++;
+	if (len != 0 && (masked != len || len != KEY_HEX_PRIVATE))
+		return err_set(e, ERR_CONFIG, NOWHERE,
+			"%s: PrivateKey is not 128 hexadecimal digits", conf->path);
+	return len != 0;
+}
+
+void node_key_seen(
+	const struct yggdrasil *y, const struct look *v, struct arena *a, struct node_key *out)
+{
+	*out = (struct node_key){
+		.path = paths_of(y, v->place, a).key,
+		.known = v->rc == 0,
+		.in_file = v->rc == 0 && v->key.in_file,
+		.failed = v->rc < 0,
+	};
+	if (out->known)
+		out->key = v->key.key;
+	if (out->failed)
+		out->err = v->err;
 }
 
 int node_key_read(
 	const struct yggdrasil *y, const char *node, struct arena *a, struct node_key *out)
 {
-	int rc;
+	struct look v = node_look_key(node);
 
-	*out = (struct node_key){ .path = paths_of(y, node, a).key };
-	rc = key_file_read(y, node, out->path, a, &out->key, &out->err);
-	out->known = out->in_file = rc == 0;
-	if (rc >= 0)
-		rc = key_in_conf(y, node, a, out);
-	out->failed = rc < 0;
-	return rc < 0 ? -1 : 0;
+	node_look(y, &v, 1, a);
+	node_key_seen(y, &v, a, out);
+	return out->failed ? -1 : 0;
 }
 
 struct node_key *node_keys_read(
 	const struct yggdrasil *y, const struct strs *nodes, struct arena *a)
 {
 	struct node_key *keys = arena_alloc(a, nodes->n, sizeof(*keys));
+	struct look *v = arena_alloc(a, nodes->n, sizeof(*v));
 
 	for (size_t i = 0; i < nodes->n; i++)
-		node_key_read(y, nodes->v[i], a, &keys[i]);
+		v[i] = node_look_key(nodes->v[i]);
+	node_look(y, v, nodes->n, a);
+	for (size_t i = 0; i < nodes->n; i++)
+		node_key_seen(y, &v[i], a, &keys[i]);
+	return keys;
+}
+
+void node_keys_compare(const struct strs *nodes, struct node_key *keys)
+{
 	for (size_t i = 0; i < nodes->n; i++) {
 		for (size_t j = 0; j < nodes->n; j++) {
 			if (i == j || !keys[i].known || !keys[j].known ||
@@ -205,30 +173,45 @@ struct node_key *node_keys_read(
 			break;
 		}
 	}
-	return keys;
 }
 
-int yggdrasil_identity(
-	struct yggdrasil *y, const char *node, struct arena *a, struct identity *out, struct err *e)
+/* What the identity driver saw of the node; NULL: nothing that still holds. */
+static const struct node_key *seen_key(const struct yggdrasil *y, const char *node)
 {
-	struct node_key key;
+	for (size_t i = 0; i < y->seen.n; i++)
+		if (strcmp(y->seen.v[i], node) == 0)
+			return &y->seen_keys[i];
+	return NULL;
+}
 
-	if (node_key_read(y, node, a, &key) < 0) {
-		*e = key.err;
-		return -1;
-	}
-	if (!key.known)
-		return 1;
-	*out = (struct identity){ .node = node, .key = key.key, .addr = addr_of_key(&key.key) };
-	return 0;
+static struct identified identified(const char *node, const struct node_key *key)
+{
+	if (key->failed)
+		return (struct identified){ .rc = -1, .err = key->err };
+	if (!key->known)
+		return (struct identified){ .rc = 1 };
+	return (struct identified){ .id = { node, key->key, addr_of_key(&key->key) } };
+}
+
+struct identified *yggdrasil_identities(
+	struct yggdrasil *y, const struct strs *nodes, struct arena *a)
+{
+	struct identified *out = arena_alloc(a, nodes->n, sizeof(*out));
+	const struct node_key *keys = NULL;
+
+	for (size_t i = 0; i < nodes->n; i++)
+		if (seen_key(y, nodes->v[i]) == NULL)
+			keys = node_keys_read(y, nodes, a);
+	for (size_t i = 0; i < nodes->n; i++)
+		out[i] =
+			identified(nodes->v[i], keys == NULL ? seen_key(y, nodes->v[i]) : &keys[i]);
+	return out;
 }
 
 int node_ask(const struct yggdrasil *y, const char *node, const char *request, const char *uri,
 	struct arena *a, const char **reply, struct err *e)
 {
-	const char *socket = paths_of(y, node, a).socket;
-
-	return y->port->ops->ask(y->port->self, port_place(node), socket,
+	return port_ask(y->port, port_place(node), paths_of(y, node, a).socket,
 		yggdrasil_request(request, uri, a), a, reply, e);
 }
 
@@ -244,31 +227,54 @@ int node_check_program(const struct yggdrasil *y, const char *node, struct arena
 	return yggdrasil_version_check(version == NULL ? "" : version, e);
 }
 
-int yggdrasil_status(struct yggdrasil *y, const char *node, struct arena *a,
-	struct yggdrasil_status *out, struct err *e)
-{
-	struct yggdrasil_self self;
-	struct node_state state;
-	const char *reply;
-	int rc;
+enum { STATUS_STATE, STATUS_SELF, STATUS_PEERS, STATUS_LOOKS };
 
-	if (y->port->ops->node_state(y->port->self, node, a, &state, e) < 0)
-		return -1;
-	if (!state.running)
+static int status_seen(
+	const struct look *v, struct arena *a, struct yggdrasil_status *out, struct err *e)
+{
+	const struct look *self = &v[STATUS_SELF], *peers = &v[STATUS_PEERS];
+	const struct look *failed = NULL;
+	struct yggdrasil_self seen;
+
+	if (v[STATUS_STATE].rc == 0 && !v[STATUS_STATE].state.running)
 		return 1;
-	rc = node_ask(y, node, "getself", NULL, a, &reply, e);
-	if (rc == 1)
+	if (v[STATUS_STATE].rc < 0)
+		failed = &v[STATUS_STATE];
+	else if (self->rc == 1)
 		return err_set(e, ERR_SYSTEM, NOWHERE,
 			"it runs, but nobody answers at its admin socket %s: apply restarts it",
-			paths_of(y, node, a).socket);
-	if (rc < 0 || yggdrasil_self_parse(reply, a, &self, e) < 0)
+			self->path);
+	else if (self->rc < 0 || peers->rc < 0)
+		failed = self->rc < 0 ? self : peers;
+	if (failed != NULL) {
+		*e = failed->err;
 		return -1;
-	rc = node_ask(y, node, "getpeers", NULL, a, &reply, e);
-	if (rc == 1)
+	}
+	if (peers->rc == 1)
 		return 1; /* it stopped between the two questions */
-	if (rc < 0 || yggdrasil_peers_parse(reply, a, &out->peerings, &out->n, e) < 0)
+	if (yggdrasil_self_parse(self->text, a, &seen, e) < 0 ||
+		yggdrasil_peers_parse(peers->text, a, &out->peerings, &out->n, e) < 0)
 		return -1;
-	out->version = self.version;
-	out->addr = self.addr;
+	out->version = seen.version;
+	out->addr = seen.addr;
 	return 0;
+}
+
+struct yggdrasil_status *yggdrasil_statuses(
+	struct yggdrasil *y, const struct strs *nodes, struct arena *a)
+{
+	struct yggdrasil_status *out = arena_alloc(a, nodes->n, sizeof(*out));
+	struct look *v = arena_alloc(a, nodes->n * STATUS_LOOKS, sizeof(*v));
+
+	for (size_t i = 0; i < nodes->n; i++) {
+		struct look *of = &v[i * STATUS_LOOKS];
+
+		of[STATUS_STATE] = node_look_state(nodes->v[i]);
+		of[STATUS_SELF] = node_look_ask(y, nodes->v[i], "getself", a);
+		of[STATUS_PEERS] = node_look_ask(y, nodes->v[i], "getpeers", a);
+	}
+	node_look(y, v, nodes->n * STATUS_LOOKS, a);
+	for (size_t i = 0; i < nodes->n; i++)
+		out[i].rc = status_seen(&v[i * STATUS_LOOKS], a, &out[i], &out[i].err);
+	return out;
 }

@@ -412,6 +412,20 @@ int hjson_value(const struct hjson *h, const struct hjson_member *m, struct aren
 	return 0;
 }
 
+const char *hjson_plain(const struct hjson *h, const struct hjson_member *m, size_t *len)
+{
+	const char *s = h->text + m->value;
+
+	*len = m->end - m->value;
+	if (*len >= 2 && (*s == '"' || *s == '\'')) {
+		*len -= 2;
+		return s + 1;
+	}
+	if (*len == 4 && memcmp(s, "null", 4) == 0)
+		*len = 0;
+	return s;
+}
+
 /* The change of a text before it is written out: what is left out, what is put in where. */
 struct rewrite {
 	const struct hjson *h;

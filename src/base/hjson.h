@@ -39,6 +39,9 @@ const struct hjson_member *hjson_find(const struct hjson *h, const char *name);
 int hjson_value(const struct hjson *h, const struct hjson_member *m, struct arena *a,
 	const char **json, struct err *e);
 
+/* The bytes of a simple value as they stand in the text, without quotes around them; "" for null. */
+const char *hjson_plain(const struct hjson *h, const struct hjson_member *m, size_t *len);
+
 struct hjson_edit {
 	const char *name;
 	const char *json; /* NULL: every member of that name goes */

@@ -66,7 +66,7 @@ enum look_kind {
 	LOOK_FILE, /* a file's text */
 	LOOK_KEY,  /* a node's public key */
 	LOOK_NODE, /* a node's process */
-	LOOK_ASK,  /* one question to a Unix socket */
+	LOOK_ASK,  /* one question to a Unix socket: 5 seconds, 16 MiB */
 };
 
 /* One thing to look at, and what was seen. */
@@ -117,12 +117,12 @@ struct port_ops {
 	/* Has the node started at boot. Only where traits say boots_nodes. */
 	int (*node_boot)(void *self, const char *node, struct err *e);
 
-	/* Names of the jails that run now, sorted. */
-	int (*jails)(void *self, struct arena *a, struct strs *out, struct err *e);
-
-	/* Names of the nodes (HOST_NODE left out) that have files of ours, sorted; also of jails that
-	 * do not run any more. */
-	int (*nodes)(void *self, struct arena *a, struct strs *out, struct err *e);
+	/*
+	 * The jails, in two sorted lists: those that run now, and those whose nodes have files of ours
+	 * (HOST_NODE left out), also of jails that do not run any more.
+	 */
+	int (*jails)(void *self, struct arena *a, struct strs *running, struct strs *known,
+		struct err *e);
 
 	/*
 	 * Runs n commands, side by side where that is possible; outs[i] answers cmds[i]. -1 only when
@@ -131,11 +131,7 @@ struct port_ops {
 	int (*run)(void *self, const struct command *cmds, size_t n, struct arena *a,
 		struct output *outs, struct err *e);
 
-	/* 0: *text (NUL-terminated) and *len are set. 1: there is no such file. Larger than max: -1. */
-	int (*read)(void *self, const char *jail, const char *path, size_t max, struct arena *a,
-		const char **text, size_t *len, struct err *e);
-
-	/* Replaces or creates the file atomically (fsync, rename, fsync of the folder). */
+	/* Replaces or creates the file atomically (fsync, rename, fsync of the folder, which must exist). */
 	int (*replace)(void *self, const char *jail, const char *path, const void *bytes,
 		size_t len, mode_t mode, struct err *e);
 
@@ -149,19 +145,8 @@ struct port_ops {
 	/* Creates the folder and its parents where they are missing. */
 	int (*mkdirs)(void *self, const char *jail, const char *path, mode_t mode, struct err *e);
 
-	/* Mode and owner of a file. 0: set. 1: there is no such file. */
-	int (*stat)(void *self, const char *jail, const char *path, mode_t *mode, uid_t *uid,
-		struct err *e);
-
-	/* Sends request to a Unix socket and reads the answer to its end or to the end of one JSON value;
-	 * 5 seconds, 16 MiB. 1: nobody listens there (no socket, or connection refused). */
-	int (*ask)(void *self, const char *jail, const char *socket, const char *request,
-		struct arena *a, const char **reply, struct err *e);
-
 	/* node is a jail's name or HOST_NODE. */
 	void (*node_paths)(void *self, const char *node, struct arena *a, struct node_paths *out);
-	int (*node_state)(void *self, const char *node, struct arena *a, struct node_state *out,
-		struct err *e);
 	/* Starts it detached, with its log in its folder, and returns when its admin socket answers or
 	 * after 10 seconds with an error that ends in the last line of the log. */
 	int (*node_start)(void *self, const char *node, struct err *e);
@@ -178,6 +163,19 @@ struct port {
 
 /* The place of a scope: NULL for HOST_NODE, else the scope itself. */
 const char *port_place(const char *scope);
+
+/* Single looks. What there is many of is looked at in one call of look. */
+
+/* 0: *text (NUL-terminated, keys masked) and *len are set. 1: there is no such file. Larger than max: -1. */
+int port_read(const struct port *p, const char *place, const char *path, size_t max,
+	struct arena *a, const char **text, size_t *len, struct err *e);
+
+int port_node_state(const struct port *p, const char *node, struct arena *a, struct node_state *out,
+	struct err *e);
+
+/* 0: answered. 1: nobody listens there. */
+int port_ask(const struct port *p, const char *place, const char *socket, const char *request,
+	struct arena *a, const char **reply, struct err *e);
 
 /*
  * Runs one command that must succeed. On another status than 0 the error is "NAME: first line of

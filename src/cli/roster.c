@@ -43,6 +43,7 @@ int cmd_roster(const struct options *o, struct arena *a)
 {
 	struct host h;
 	struct view v;
+	struct identified *known;
 	struct roster roster;
 	struct err e;
 	int status = EXIT_OK;
@@ -61,19 +62,17 @@ int cmd_roster(const struct options *o, struct arena *a)
 	else
 		print_yaml(&roster);
 	fflush(stdout);
+	known = yggdrasil_identities(h.run.yggdrasil, &v.nodes, a);
 	for (size_t i = 0; i < v.nodes.n; i++) {
 		const char *node = v.nodes.v[i];
-		int rc;
-		struct identity id;
 
 		if (strcmp(node, HOST_NODE) == 0)
 			continue;
-		rc = yggdrasil_identity(h.run.yggdrasil, node, a, &id, &e);
-		if (rc == 1)
-			err_set(&e, ERR_SYSTEM, NOWHERE,
+		if (known[i].rc == 1)
+			err_set(&known[i].err, ERR_SYSTEM, NOWHERE,
 				"jail '%s' has no key yet; run jmesh apply first", node);
-		if (rc != 0)
-			status = host_complain(&h, &e);
+		if (known[i].rc != 0)
+			status = host_complain(&h, &known[i].err);
 	}
 out:
 	host_close(&h);

@@ -11,7 +11,7 @@ struct node_line {
 	const char *name;
 	const struct identity *id; /* NULL: it has no key */
 	bool running, guarded;
-	struct yggdrasil_status ygg;
+	const struct yggdrasil_status *ygg;
 	struct strs allows; /* addresses */
 };
 
@@ -25,20 +25,19 @@ struct status {
 	struct failures failed;
 };
 
-static void look_at_node(struct status *s, struct node_line *line, const char *name)
+static void look_at_node(struct status *s, struct node_line *line, const char *name,
+	const struct yggdrasil_status *ygg)
 {
 	static const char prefix[] = "address ";
-	struct err e;
-	int rc;
 
 	line->name = name;
 	for (size_t i = 0; i < s->v.n_ours; i++)
 		if (strcmp(s->v.ours[i].node, name) == 0)
 			line->id = &s->v.ours[i];
-	rc = yggdrasil_status(s->h->run.yggdrasil, name, s->a, &line->ygg, &e);
-	line->running = rc == 0;
-	if (rc < 0 && failures_find(&s->failed, KIND_OVERLAY, name) == NULL)
-		failures_add(&s->failed, KIND_OVERLAY, name, NULL, 0, &e);
+	line->ygg = ygg;
+	line->running = ygg->rc == 0;
+	if (ygg->rc < 0 && failures_find(&s->failed, KIND_OVERLAY, name) == NULL)
+		failures_add(&s->failed, KIND_OVERLAY, name, NULL, 0, &ygg->err);
 	for (size_t i = 0; i < s->v.observed.n; i++) {
 		const struct item *item = &s->v.observed.v[i];
 
@@ -108,10 +107,10 @@ static cJSON *node_json(const struct status *s, const struct node_line *n)
 	render_json_text(one, "address", n->id == NULL ? NULL : address, s->a);
 	render_json_text(one, "public_key", n->id == NULL ? NULL : key, s->a);
 	cJSON_AddBoolToObject(one, "running", n->running);
-	render_json_text(one, "version", n->running ? n->ygg.version : NULL, s->a);
+	render_json_text(one, "version", n->running ? n->ygg->version : NULL, s->a);
 	list = cJSON_AddArrayToObject(one, "peerings");
-	for (size_t i = 0; i < n->ygg.n; i++) {
-		const struct yggdrasil_peering *p = &n->ygg.peerings[i];
+	for (size_t i = 0; i < n->ygg->n; i++) {
+		const struct yggdrasil_peering *p = &n->ygg->peerings[i];
 		cJSON *peering = cJSON_CreateObject();
 
 		render_json_text(peering, "uri", p->uri, s->a);
@@ -195,11 +194,11 @@ static void print_node(const struct status *s, const struct node_line *n)
 	printf("%s%s  %s\n", host ? "host" : "jail ", host ? "" : n->name, address);
 	if (n->running)
 		printf("  yggdrasil  running, %s\n",
-			text_safe(s->a, n->ygg.version, strlen(n->ygg.version), false));
+			text_safe(s->a, n->ygg->version, strlen(n->ygg->version), false));
 	else
 		puts("  yggdrasil  not running");
-	for (size_t i = 0; i < n->ygg.n; i++) {
-		const struct yggdrasil_peering *p = &n->ygg.peerings[i];
+	for (size_t i = 0; i < n->ygg->n; i++) {
+		const struct yggdrasil_peering *p = &n->ygg->peerings[i];
 
 		printf("  peering    %s %s%s%s%s\n", p->up ? "up  " : "down",
 			text_safe(s->a, p->uri, strlen(p->uri), false),
@@ -260,6 +259,7 @@ int cmd_status(const struct options *o, struct arena *a)
 {
 	struct host h;
 	struct status s = { .h = &h, .a = a };
+	const struct yggdrasil_status *ygg;
 	struct err e;
 	int status = EXIT_ERROR;
 
@@ -272,8 +272,9 @@ int cmd_status(const struct options *o, struct arena *a)
 	}
 	s.failed = s.v.failed;
 	s.nodes = arena_alloc(a, s.v.nodes.n, sizeof(*s.nodes));
+	ygg = yggdrasil_statuses(h.run.yggdrasil, &s.v.nodes, a);
 	for (size_t i = 0; i < s.v.nodes.n; i++)
-		look_at_node(&s, &s.nodes[i], s.v.nodes.v[i]);
+		look_at_node(&s, &s.nodes[i], s.v.nodes.v[i], &ygg[i]);
 	if (o->json)
 		print_json(&s);
 	else

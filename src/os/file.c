@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include "os/clock.h"
 
 enum { TURN_MS = 10000 }; /* how long another writer of the same file may take */
@@ -56,6 +58,7 @@ static int read_whole(int fd, const char *path, size_t guess, size_t max, struct
 			char *more = arena_alloc(a, cap += cap < 4096 ? 4096 : cap, 1);
 
 			memcpy(more, buf, n);
+			sodium_memzero(buf, n); /* it may be a key: only one copy is the caller's */
 			buf = more;
 		}
 	}
@@ -187,6 +190,8 @@ static int write_new(const char *tmp, const char *path, const void *bytes, size_
 {
 	int fd = open_new(tmp);
 
+	if (fd < 0 && errno == ENOENT)
+		return err_set(e, ERR_SYSTEM, NOWHERE, "write %s: its folder does not exist", path);
 	if (fd < 0)
 		return err_sys(e, "write %s", path);
 	if (file_write_all(fd, bytes, len) == 0 && fchmod(fd, mode) == 0 && fsync(fd) == 0)

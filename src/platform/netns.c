@@ -7,9 +7,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/key.h"
 #include "os/file.h"
 #include "os/proc.h"
 #include "os/sock.h"
+#include "platform/netns_key.h"
 #include "platform/netns_node.h"
 #include "platform/netns_space.h"
 
@@ -19,16 +21,9 @@ struct netns {
 	const char *state_dir;
 };
 
-static int netns_jails(void *self, struct arena *a, struct strs *out, struct err *e)
-{
-	(void)self;
-	return netns_list(a, out, e);
-}
-
 /* The folders of STATE_DIR/nodes. */
-static int netns_nodes(void *self, struct arena *a, struct strs *out, struct err *e)
+static int known_nodes(const struct netns *n, struct arena *a, struct strs *out, struct err *e)
 {
-	const struct netns *n = self;
 	const char *path = arena_printf(a, "%s/nodes", n->state_dir);
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -50,6 +45,14 @@ static int netns_nodes(void *self, struct arena *a, struct strs *out, struct err
 	closedir(dir);
 	strs_sort(out);
 	return 0;
+}
+
+static int netns_jails(
+	void *self, struct arena *a, struct strs *running, struct strs *known, struct err *e)
+{
+	if (netns_list(a, running, e) < 0)
+		return -1;
+	return known_nodes(self, a, known, e);
 }
 
 /*
@@ -75,26 +78,95 @@ static int enter(void *ctx, const char *jail, struct err *e)
 	return rc;
 }
 
-static int netns_run(void *self, const struct command *cmds, size_t n, struct arena *a,
-	struct output *outs, struct err *e)
+static void run_all(const struct command *cmds, size_t n, struct arena *a, struct output *outs)
 {
 	struct proc_conf conf = PROC_CONF;
 	pid_t us = getpid();
 
-	(void)self;
-	(void)e;
 	conf.enter = enter;
 	conf.ctx = &us;
 	proc_run(cmds, n, &conf, a, outs);
+}
+
+static int netns_run(void *self, const struct command *cmds, size_t n, struct arena *a,
+	struct output *outs, struct err *e)
+{
+	(void)self;
+	(void)e;
+	run_all(cmds, n, a, outs);
 	return 0;
 }
 
-static int netns_read(void *self, const char *jail, const char *path, size_t max, struct arena *a,
-	const char **text, size_t *len, struct err *e)
+/* The files of a jail are the host's. */
+static int look_file(struct look *v, struct arena *a)
 {
-	(void)self;
-	(void)jail;
-	return file_read(path, max, a, text, len, e);
+	int rc = file_read(v->path, v->max, a, &v->text, &v->len, &v->err);
+
+	/* Where it lies: there is no other copy. */
+	if (rc == 0)
+		key_mask((char *)v->text, v->len);
+	return rc;
+}
+
+/* A Unix socket is a file: it is reached from any network namespace. */
+static int look_ask(struct look *v, const struct look *last, struct arena *a)
+{
+	/* A daemon that let one question time out is not waited for again. */
+	if (last != NULL && last->kind == LOOK_ASK && last->rc < 0 &&
+		strcmp(last->path, v->path) == 0) {
+		v->err = last->err;
+		return -1;
+	}
+	return sock_ask(v->path, v->request, ASK_MS, ASK_BYTES, a, &v->text, &v->err);
+}
+
+static int look_one(const struct netns *n, struct look *v, const struct look *last, struct arena *a)
+{
+	int rc;
+
+	switch (v->kind) {
+	case LOOK_FILE:
+		return look_file(v, a);
+	case LOOK_KEY:
+		return netns_key_look(n->state_dir, v->place, a, &v->key, &v->err);
+	case LOOK_NODE:
+		rc = netns_node_state(n->state_dir, v->place, a, &v->state, &v->err);
+		v->state.at_boot = true;
+		return rc;
+	case LOOK_ASK:
+		rc = look_ask(v, last, a);
+		v->len = rc == 0 ? strlen(v->text) : 0;
+		return rc;
+	case LOOK_RUN:
+		break;
+	}
+	return 0;
+}
+
+static int netns_look(void *self, struct look *v, size_t n, struct arena *a, struct err *e)
+{
+	struct command *cmds = arena_alloc(a, n, sizeof(*cmds));
+	struct output *outs = arena_alloc(a, n, sizeof(*outs));
+	size_t n_cmds = 0;
+
+	(void)e;
+	for (size_t i = 0; i < n; i++) {
+		v[i].rc = look_one(self, &v[i], i == 0 ? NULL : &v[i - 1], a);
+		if (v[i].kind == LOOK_RUN)
+			cmds[n_cmds++] = v[i].cmd;
+	}
+	run_all(cmds, n_cmds, a, outs);
+	for (size_t i = n; i-- > 0;)
+		if (v[i].kind == LOOK_RUN)
+			v[i].output = outs[--n_cmds];
+	return 0;
+}
+
+static int netns_key(void *self, const char *node, struct err *e)
+{
+	const struct netns *n = self;
+
+	return netns_key_make(n->state_dir, node, e);
 }
 
 static int netns_replace(void *self, const char *jail, const char *path, const void *bytes,
@@ -127,36 +199,11 @@ static int netns_mkdirs(void *self, const char *jail, const char *path, mode_t m
 	return file_mkdirs(path, mode, e);
 }
 
-static int netns_stat(
-	void *self, const char *jail, const char *path, mode_t *mode, uid_t *uid, struct err *e)
-{
-	(void)self;
-	(void)jail;
-	return file_stat(path, mode, uid, e);
-}
-
-/* A Unix socket is a file: it is reached from any network namespace. */
-static int netns_ask(void *self, const char *jail, const char *socket, const char *request,
-	struct arena *a, const char **reply, struct err *e)
-{
-	(void)self;
-	(void)jail;
-	return sock_ask(socket, request, ASK_MS, ASK_BYTES, a, reply, e);
-}
-
 static void netns_paths(void *self, const char *node, struct arena *a, struct node_paths *out)
 {
 	const struct netns *n = self;
 
 	netns_node_paths(n->state_dir, node, a, out);
-}
-
-static int netns_state(
-	void *self, const char *node, struct arena *a, struct node_state *out, struct err *e)
-{
-	const struct netns *n = self;
-
-	return netns_node_state(n->state_dir, node, a, out, e);
 }
 
 static int netns_start(void *self, const char *node, struct err *e)
@@ -180,18 +227,15 @@ static void netns_close(void *self)
 
 static const struct port_ops netns_ops = {
 	.name = "netns",
+	.look = netns_look,
+	.key_make = netns_key,
 	.jails = netns_jails,
-	.nodes = netns_nodes,
 	.run = netns_run,
-	.read = netns_read,
 	.replace = netns_replace,
 	.create = netns_create,
 	.remove = netns_remove,
 	.mkdirs = netns_mkdirs,
-	.stat = netns_stat,
-	.ask = netns_ask,
 	.node_paths = netns_paths,
-	.node_state = netns_state,
 	.node_start = netns_start,
 	.node_stop = netns_stop,
 	.close = netns_close,

@@ -148,19 +148,40 @@ static int fake_run(void *self, const struct command *cmds, size_t n, struct are
 	return 0;
 }
 
-static int fake_read(void *self, const char *jail, const char *path, size_t max, struct arena *a,
-	const char **text, size_t *len, struct err *e)
+static int look_file(const struct fake *f, struct look *v, struct arena *a)
 {
-	const struct file *file = find(self, path);
+	const struct file *file = find(f, v->path);
 
-	(void)jail;
 	if (file == NULL)
 		return 1;
-	if (file->text == NULL || file->len > max)
-		return err_set(e, ERR_SYSTEM, NOWHERE, "read %s: refused", path);
-	*text = arena_dupn(a, file->text, file->len);
-	*len = file->len;
+	if (file->text == NULL || file->len > v->max)
+		return err_set(&v->err, ERR_SYSTEM, NOWHERE, "read %s: refused", v->path);
+	v->text = arena_dupn(a, file->text, file->len);
+	v->len = file->len;
 	return 0;
+}
+
+static int fake_look(void *self, struct look *v, size_t n, struct arena *a, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		v[i].rc = -1;
+		if (v[i].kind == LOOK_RUN)
+			v[i].rc = fake_run(self, &v[i].cmd, 1, a, &v[i].output, e);
+		else if (v[i].kind == LOOK_FILE)
+			v[i].rc = look_file(self, &v[i], a);
+		else
+			err_set(&v[i].err, ERR_SYSTEM, NOWHERE, "there are no nodes here");
+	}
+	return 0;
+}
+
+/* Whether there is a folder for the file. */
+static bool has_folder(const struct fake *f, const char *path)
+{
+	const struct file *folder =
+		find(f, arena_dupn(f->arena, path, (size_t)(strrchr(path, '/') - path)));
+
+	return folder != NULL && S_ISDIR(folder->mode);
 }
 
 static int fake_replace(void *self, const char *jail, const char *path, const void *bytes,
@@ -169,7 +190,8 @@ static int fake_replace(void *self, const char *jail, const char *path, const vo
 	struct fake *f = self;
 
 	(void)jail;
-	(void)e;
+	if (!has_folder(f, path))
+		return err_set(e, ERR_SYSTEM, NOWHERE, "write %s: its folder does not exist", path);
 	text_addf(&f->log, "replace %s %o\n", path, (unsigned)mode);
 	put(f, path, arena_dupn(f->arena, bytes, len), len, S_IFREG | mode);
 	return 0;
@@ -213,31 +235,16 @@ static int fake_mkdirs(void *self, const char *jail, const char *path, mode_t mo
 	return 0;
 }
 
-static int fake_stat(
-	void *self, const char *jail, const char *path, mode_t *mode, uid_t *uid, struct err *e)
-{
-	const struct file *file = find(self, path);
-
-	(void)jail;
-	(void)e;
-	if (file == NULL)
-		return 1;
-	*mode = file->mode;
-	*uid = 0;
-	return 0;
-}
-
 struct port fake_port(struct fake *f)
 {
 	static const struct port_ops ops = {
 		.name = "fake",
+		.look = fake_look,
 		.run = fake_run,
-		.read = fake_read,
 		.replace = fake_replace,
 		.create = fake_create,
 		.remove = fake_remove,
 		.mkdirs = fake_mkdirs,
-		.stat = fake_stat,
 	};
 
 	return (struct port){ &ops, f };

@@ -67,7 +67,7 @@ Test(file, replace_fails_where_there_is_no_folder)
 {
 	cr_assert_eq(file_replace(in_dir("no/f"), "x", 1, 0600, &e), -1);
 	cr_assert_str_eq(
-		e.text, arena_printf(arena, "write %s: No such file or directory", in_dir("no/f")));
+		e.text, arena_printf(arena, "write %s: its folder does not exist", in_dir("no/f")));
 }
 
 Test(file, replace_works_beside_the_working_folder)

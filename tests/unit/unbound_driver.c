@@ -288,7 +288,7 @@ Test(unbound_driver, makes_no_folder)
 	change("saved jrun", "file", NULL, "as generated");
 	cr_assert_str_eq(applied(PHASE_NAMES), "");
 	cr_assert_eq(failed.n, 1);
-	cr_assert_not_null(strstr(failed.v[0].text, "/none does not exist"));
+	cr_assert_not_null(strstr(failed.v[0].text, "jmesh-new: its folder does not exist"));
 }
 
 Test(unbound_driver, withdraws_zone_and_file)

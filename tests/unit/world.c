@@ -129,17 +129,12 @@ static const struct driver_ops driver_ops[] = {
 /* The one world of a test, for the port's functions, whose self is the port in memory. */
 static struct world *world;
 
-static int jails(void *self, struct arena *a, struct strs *out, struct err *e)
+static int jails(
+	void *self, struct arena *a, struct strs *running, struct strs *known, struct err *e)
 {
 	(void)self, (void)a, (void)e;
-	*out = world->running;
-	return 0;
-}
-
-static int nodes(void *self, struct arena *a, struct strs *out, struct err *e)
-{
-	(void)self, (void)a, (void)e;
-	*out = world->known;
+	*running = world->running;
+	*known = world->known;
 	return 0;
 }
 
@@ -245,7 +240,6 @@ struct world *world_new(struct arena *a, const char *mesh)
 	w->files = ygg_port_new(a);
 	w->port_ops = *w->files->port.ops;
 	w->port_ops.jails = jails;
-	w->port_ops.nodes = nodes;
 	w->port_ops.node_stop = node_stop;
 	w->port = (struct port){ &w->port_ops, w->files->port.self };
 	for (size_t i = 0; i < w->mesh.n_jails; i++)
@@ -274,11 +268,12 @@ const char *world_apply(struct world *w, enum run_pair how, struct report *out)
 
 const char *world_address(struct world *w, const char *node)
 {
-	struct identity id;
-	struct err e;
+	const char *names[] = { node };
+	struct strs nodes = { .v = names, .n = 1 };
+	const struct identified *known = yggdrasil_identities(w->run.yggdrasil, &nodes, w->a);
 	char text[ADDR_TEXT];
 
-	cr_assert_eq(yggdrasil_identity(w->run.yggdrasil, node, w->a, &id, &e), 0);
-	addr_format(&id.addr, text);
+	cr_assert_eq(known->rc, 0);
+	addr_format(&known->id.addr, text);
 	return arena_dup(w->a, text);
 }

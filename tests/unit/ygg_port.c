@@ -2,10 +2,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cjson/cJSON.h>
+
+#include "base/key.h"
 
 static size_t find(const struct ygg_port *p, const char *path)
 {
@@ -23,7 +23,6 @@ void ygg_port_file(struct ygg_port *p, const char *path, mode_t mode, const char
 	p->files[i].path = arena_dup(p->a, path);
 	p->files[i].text = arena_dup(p->a, text);
 	p->files[i].mode = mode;
-	p->files[i].uid = geteuid();
 	p->n_files += i == p->n_files;
 }
 
@@ -89,20 +88,49 @@ static int fake_run(void *self, const struct command *cmds, size_t n, struct are
 	return 0;
 }
 
-static int fake_read(void *self, const char *jail, const char *path, size_t max, struct arena *a,
-	const char **text, size_t *len, struct err *e)
+static int look_file(struct ygg_port *p, struct look *v, struct arena *a)
 {
-	struct ygg_port *p = self;
-	size_t i = find(p, path);
+	size_t i = find(p, v->path);
+	char *text;
 
-	(void)jail;
 	if (i == p->n_files)
 		return 1;
-	*len = strlen(p->files[i].text);
-	if (*len > max)
-		return err_set(e, ERR_SYSTEM, NOWHERE, "%s is too large", path);
-	*text = arena_dup(a, p->files[i].text);
+	v->len = strlen(p->files[i].text);
+	if (v->len > v->max)
+		return err_set(&v->err, ERR_SYSTEM, NOWHERE, "%s is too large", v->path);
+	text = arena_dup(a, p->files[i].text);
+	key_mask(text, v->len);
+	v->text = text;
 	return 0;
+}
+
+/* The seed of a node, in its key file or its configuration. 1: it has none. */
+static int seed_of(const struct ygg_port *p, const char *node, uint8_t seed[SEED_LEN],
+	bool *in_file, struct err *e)
+{
+	const char *pem = ygg_port_text(p, arena_printf(p->a, "/%s/yggdrasil.key", node));
+	const char *conf = ygg_port_text(p, arena_printf(p->a, "/%s/yggdrasil.conf", node));
+	size_t at, run = 0;
+
+	*in_file = pem != NULL;
+	if (pem != NULL)
+		return key_pem_parse(pem, strlen(pem), seed, e);
+	if (conf == NULL)
+		return 1;
+	at = key_find(conf, strlen(conf), &run);
+	return run == 0 ? 1 : key_inline_parse(conf + at, run, seed, e);
+}
+
+static int look_key(const struct ygg_port *p, struct look *v)
+{
+	uint8_t seed[SEED_LEN];
+	int rc = seed_of(p, v->place, seed, &v->key.in_file, &v->err);
+
+	if (p->bad_key != NULL && strcmp(p->bad_key, v->place) == 0)
+		return err_set(&v->err, ERR_CONFIG, NOWHERE, "the key of %s is bad", v->place);
+	if (rc == 0)
+		v->key.key = key_public(seed);
+	return rc;
 }
 
 static int put(struct ygg_port *p, const char *verb, const char *path, const void *bytes,
@@ -120,15 +148,6 @@ static int fake_replace(void *self, const char *jail, const char *path, const vo
 {
 	(void)jail;
 	return put(self, "write", path, bytes, len, mode, e);
-}
-
-static int fake_create(void *self, const char *jail, const char *path, const void *bytes,
-	size_t len, mode_t mode, struct err *e)
-{
-	(void)jail;
-	if (ygg_port_text(self, path) != NULL)
-		return 1;
-	return put(self, "create", path, bytes, len, mode, e);
 }
 
 static int fake_remove(void *self, const char *jail, const char *path, struct err *e)
@@ -153,49 +172,6 @@ static int fake_mkdirs(void *self, const char *jail, const char *path, mode_t mo
 	return 0;
 }
 
-static int fake_stat(
-	void *self, const char *jail, const char *path, mode_t *mode, uid_t *uid, struct err *e)
-{
-	struct ygg_port *p = self;
-	size_t i = find(p, path);
-
-	(void)jail;
-	(void)e;
-	if (i == p->n_files)
-		return 1;
-	*mode = S_IFREG | p->files[i].mode;
-	*uid = p->files[i].uid;
-	return 0;
-}
-
-static int fake_ask(void *self, const char *jail, const char *socket, const char *request,
-	struct arena *a, const char **reply, struct err *e)
-{
-	struct ygg_port *p = self;
-	cJSON *json = cJSON_Parse(request);
-	const char *verb = cJSON_GetStringValue(cJSON_GetObjectItem(json, "request"));
-	const char *uri = cJSON_GetStringValue(
-		cJSON_GetObjectItem(cJSON_GetObjectItem(json, "arguments"), "uri"));
-	int rc = 1;
-
-	(void)e;
-	(void)socket;
-	if (uri != NULL) {
-		text_addf(&p->log, "%s %s %s\n", verb, jail == NULL ? "host" : jail, uri);
-		*reply = "{\"status\":\"success\",\"response\":{}}";
-		rc = 0;
-	}
-	for (size_t i = 0; i < p->n_answers; i++) {
-		if (strcmp(p->answers[i].node, jail == NULL ? HOST_NODE : jail) != 0 ||
-			strcmp(p->answers[i].request, verb) != 0)
-			continue;
-		*reply = arena_dup(a, p->answers[i].reply);
-		rc = *reply == NULL ? 1 : 0;
-	}
-	cJSON_Delete(json);
-	return rc;
-}
-
 static void fake_paths(void *self, const char *node, struct arena *a, struct node_paths *out)
 {
 	(void)self;
@@ -207,16 +183,97 @@ static void fake_paths(void *self, const char *node, struct arena *a, struct nod
 	};
 }
 
-static int fake_state(
-	void *self, const char *node, struct arena *a, struct node_state *out, struct err *e)
+static int look_ask(struct ygg_port *p, struct look *v, struct arena *a)
+{
+	const char *node = v->place == NULL ? HOST_NODE : v->place;
+	cJSON *json = cJSON_Parse(v->request);
+	const char *verb = cJSON_GetStringValue(cJSON_GetObjectItem(json, "request"));
+	const char *uri = cJSON_GetStringValue(
+		cJSON_GetObjectItem(cJSON_GetObjectItem(json, "arguments"), "uri"));
+	int rc = 1;
+
+	if (uri != NULL) {
+		text_addf(&p->log, "%s %s %s\n", verb, v->place == NULL ? "host" : v->place, uri);
+		v->text = "{\"status\":\"success\",\"response\":{}}";
+		rc = 0;
+	}
+	for (size_t i = 0; i < p->n_answers; i++) {
+		if (strcmp(p->answers[i].node, node) != 0 ||
+			strcmp(p->answers[i].request, verb) != 0)
+			continue;
+		v->text = arena_dup(a, p->answers[i].reply);
+		rc = v->text == NULL ? 1 : 0;
+	}
+	cJSON_Delete(json);
+	return rc;
+}
+
+static int look_node(const struct ygg_port *p, struct look *v)
+{
+	v->state = (struct node_state){
+		.running = strs_has(&p->running, v->place),
+		.at_boot = p->at_boot,
+	};
+	if (v->state.running)
+		v->state.listening = p->listening;
+	return 0;
+}
+
+static int fake_look(void *self, struct look *v, size_t n, struct arena *a, struct err *e)
 {
 	struct ygg_port *p = self;
 
-	(void)a;
-	(void)e;
-	*out = (struct node_state){ .running = strs_has(&p->running, node) };
-	if (out->running)
-		out->listening = p->listening;
+	p->n_looks++;
+	if (p->blind)
+		return err_set(e, ERR_SYSTEM, NOWHERE, "the host is gone");
+	for (size_t i = 0; i < n; i++) {
+		switch (v[i].kind) {
+		case LOOK_RUN:
+			v[i].rc = fake_run(self, &v[i].cmd, 1, a, &v[i].output, e);
+			break;
+		case LOOK_FILE:
+			v[i].rc = look_file(p, &v[i], a);
+			break;
+		case LOOK_KEY:
+			v[i].rc = look_key(p, &v[i]);
+			break;
+		case LOOK_NODE:
+			v[i].rc = look_node(p, &v[i]);
+			break;
+		case LOOK_ASK:
+			v[i].rc = look_ask(p, &v[i], a);
+			break;
+		}
+	}
+	return 0;
+}
+
+static int fake_key_make(void *self, const char *node, struct err *e)
+{
+	struct ygg_port *p = self;
+	const char *path = arena_printf(p->a, "/%s/yggdrasil.key", node);
+	uint8_t seed[SEED_LEN] = { 0 };
+	char pem[KEY_PEM];
+	bool in_file;
+	int rc = seed_of(p, node, seed, &in_file, e);
+
+	if (in_file)
+		return 0;
+	if (rc < 0)
+		return -1;
+	if (rc == 1)
+		memcpy(seed, node, strlen(node));
+	key_pem_format(seed, pem);
+	return put(p, "create", path, pem, strlen(pem), 0600, e);
+}
+
+static int fake_boot(void *self, const char *node, struct err *e)
+{
+	struct ygg_port *p = self;
+
+	if (p->refused != NULL && strcmp(p->refused, "boot") == 0)
+		return err_set(e, ERR_SYSTEM, NOWHERE, "sysrc says no");
+	text_addf(&p->log, "boot %s\n", node);
 	return 0;
 }
 
@@ -242,16 +299,14 @@ struct ygg_port *ygg_port_new(struct arena *a)
 {
 	static const struct port_ops ops = {
 		.name = "fake",
+		.look = fake_look,
+		.key_make = fake_key_make,
+		.node_boot = fake_boot,
 		.run = fake_run,
-		.read = fake_read,
 		.replace = fake_replace,
-		.create = fake_create,
 		.remove = fake_remove,
 		.mkdirs = fake_mkdirs,
-		.stat = fake_stat,
-		.ask = fake_ask,
 		.node_paths = fake_paths,
-		.node_state = fake_state,
 		.node_start = fake_start,
 		.node_stop = fake_stop,
 	};
@@ -260,6 +315,7 @@ struct ygg_port *ygg_port_new(struct arena *a)
 	p->a = a;
 	p->log = text_new(a);
 	p->version = "Build name: yggdrasil\nBuild version: 0.5.12\n";
-	p->port = (struct port){ .ops = &ops, .self = p };
+	p->ops = ops;
+	p->port = (struct port){ .ops = &p->ops, .self = p };
 	return p;
 }

@@ -8,11 +8,11 @@ enum { YGG_FILES = 16, YGG_ANSWERS = 32 };
 
 struct ygg_port {
 	struct port port;
+	struct port_ops ops;
 	struct arena *a;
 	struct {
 		const char *path, *text; /* "/NODE/yggdrasil.key", "/NODE/yggdrasil.conf" */
 		mode_t mode;
-		uid_t uid;
 	} files[YGG_FILES];
 	size_t n_files;
 	struct {
@@ -21,8 +21,13 @@ struct ygg_port {
 	size_t n_answers;
 	struct strs running, listening;
 	const char *version; /* what `yggdrasil -version` prints */
-	const char *refused; /* writing there fails */
-	struct text log;     /* a line each: write, create, remove, start, stop, ask */
+	const char
+		*refused; /* writing there fails; "boot": so does having a node started at boot */
+	const char *bad_key; /* the node whose key is refused */
+	bool at_boot;        /* every node is started at boot */
+	bool blind;          /* nothing can be looked at */
+	unsigned n_looks;    /* round trips */
+	struct text log;     /* a line each: write, create, remove, start, stop, boot, ask */
 };
 
 struct ygg_port *ygg_port_new(struct arena *a);

@@ -11,6 +11,13 @@
 	"-----END PRIVATE KEY-----\n"
 #define PUBLIC "6845ae66a46d52cd7d70ad27ea56c4a8f7f0300f5878db6ceccff622aab1dbd6"
 
+/* Another of openssl's. */
+#define PEM_OTHER                                                            \
+	"-----BEGIN PRIVATE KEY-----\n"                                      \
+	"MC4CAQAwBQYDK2VwBCIEIMKbcTlXyBSBpW3KGDndD9bYznjSMPHyCP7GsVchN8Ij\n" \
+	"-----END PRIVATE KEY-----\n"
+#define PUBLIC_OTHER "aeb61e7538d8264d38d71c489c0759013d158fd60a445720d6cabdebf60158b1"
+
 #define INLINE                                                             \
 	"e5a4c1443634de95bcf0ee1e89246fa3a4918c850f058c8c70a4359fe8489ae2" \
 	"42844f80cf629f4d5296be9029955283b9d364e7c040d574e68e9b5f009dd1bd"
@@ -79,19 +86,29 @@ static const char *apply(struct world *w, const struct driver *d, enum phase pha
 
 static const struct change new_key[] = { ADD("key", "present") };
 
+static struct identified *known(struct world *w, const char *first, const char *second)
+{
+	const char *names[] = { first, second };
+	struct strs nodes = { .v = names, .n = second == NULL ? 1 : 2 };
+
+	return yggdrasil_identities(w->y, &nodes, w->a);
+}
+
 Test(ygg_identity, makes_a_key_once_and_keeps_it)
 {
 	struct world w = world_new();
-	struct identity id;
-	struct err e = ERR_INIT;
+	struct identified *web;
 	const char *made;
 
 	cr_expect_str_eq(read_all(&w, &w.identity, "web", NULL), "");
-	cr_expect_eq(yggdrasil_identity(w.y, "web", w.a, &id, &e), 1);
+	cr_expect_eq(known(&w, "web", NULL)->rc, 1);
 	cr_expect_str_eq(APPLY(&w, &w.identity, PHASE_IDENTITY, new_key), "");
+	/* Also before it is read again. */
+	web = known(&w, "web", NULL);
+	cr_expect_eq(web->rc, 0);
+	cr_expect(addr_is_node(&web->id.addr));
+	cr_expect_str_eq(web->id.node, "web");
 	cr_expect_str_eq(read_all(&w, &w.identity, "web", NULL), "web key=present\n");
-	cr_expect_eq(yggdrasil_identity(w.y, "web", w.a, &id, &e), 0, "%s", e.text);
-	cr_expect(addr_is_node(&id.addr));
 	made = ygg_port_text(w.p, KEY);
 	cr_expect_eq(ygg_port_mode(w.p, KEY), 0600);
 	cr_expect_str_eq(APPLY(&w, &w.identity, PHASE_IDENTITY, new_key), "");
@@ -115,24 +132,56 @@ Test(ygg_identity, two_nodes_get_two_keys)
 	arena_free(w.a);
 }
 
-Test(ygg_identity, refuses_a_key_that_is_open_wrong_or_not_ours)
+Test(ygg_identity, a_key_that_the_platform_refuses_is_told_and_never_replaced)
+{
+	struct world w = world_new();
+	static const struct change conf[] = { ADD("conf IfName", "\"ygg0\"") };
+	struct identified *both;
+
+	ygg_port_file(w.p, KEY, 0600, "junk");
+	ygg_port_file(w.p, "/db/yggdrasil.key", 0600, PEM);
+	w.p->bad_key = "web";
+	cr_expect_str_eq(read_all(&w, &w.identity, "web", "db"),
+		"db key=present\nweb: the key of web is bad\n");
+	both = known(&w, "web", "db");
+	cr_expect_eq(both[0].rc, -1);
+	cr_expect_str_eq(both[0].err.text, "the key of web is bad");
+	cr_expect_eq(both[1].rc, 0);
+	cr_expect_not_null(strstr(read_all(&w, &w.overlay, "web", NULL), "web: left alone until"));
+	cr_expect_str_eq(
+		APPLY(&w, &w.overlay, PHASE_OVERLAY, conf), "conf IfName: the key of web is bad\n");
+	cr_expect_str_eq(APPLY(&w, &w.identity, PHASE_IDENTITY, new_key), "");
+	cr_expect_str_eq(ygg_port_text(w.p, KEY), "junk");
+	cr_expect_str_eq(w.p->log.s, "");
+	arena_free(w.a);
+}
+
+Test(ygg_identity, all_nodes_are_read_in_one_look_that_serves_their_names_too)
 {
 	struct world w = world_new();
 
-	ygg_port_file(w.p, KEY, 0640, PEM);
-	cr_expect_str_eq(read_all(&w, &w.identity, "web", NULL),
-		"web: the key file " KEY " is open to others (mode 0640): chmod 600 " KEY "\n");
 	ygg_port_file(w.p, KEY, 0600, PEM);
-	w.p->files[0].uid = 4711;
-	cr_expect_not_null(strstr(read_all(&w, &w.identity, "web", NULL), "belongs to user 4711"));
-	ygg_port_file(w.p, KEY, 0600, "junk");
-	cr_expect_not_null(strstr(read_all(&w, &w.identity, "web", NULL),
-		"the key file " KEY " is wrong (restore it from a backup"));
-	ygg_port_file(w.p, KEY, 0600, "");
-	cr_expect_not_null(strstr(read_all(&w, &w.identity, "web", NULL), "is wrong"));
-	/* Nothing is overwritten, not even that. */
-	cr_expect_str_eq(APPLY(&w, &w.identity, PHASE_IDENTITY, new_key), "");
-	cr_expect_str_eq(ygg_port_text(w.p, KEY), "");
+	read_all(&w, &w.identity, "web", "db");
+	cr_expect_eq(w.p->n_looks, 1);
+	cr_expect_eq(known(&w, "db", "web")[1].rc, 0);
+	cr_expect_eq(known(&w, "db", NULL)->rc, 1);
+	cr_expect_eq(w.p->n_looks, 1);
+	cr_expect_eq(known(&w, "web", "mail")->rc, 0);
+	cr_expect_eq(w.p->n_looks, 2);
+	arena_free(w.a);
+}
+
+Test(ygg_identity, a_host_that_cannot_be_looked_at_is_told_of_every_node)
+{
+	struct world w = world_new();
+	const char *names[] = { "web" };
+	struct strs nodes = { .v = names, .n = 1 };
+
+	w.p->blind = true;
+	cr_expect_str_eq(read_all(&w, &w.identity, "web", "db"),
+		"web: the host is gone\ndb: the host is gone\n");
+	cr_expect_not_null(strstr(read_all(&w, &w.overlay, "web", "db"), "db: left alone"));
+	cr_expect_str_eq(yggdrasil_statuses(w.y, &nodes, w.a)->err.text, "the host is gone");
 	arena_free(w.a);
 }
 
@@ -160,23 +209,19 @@ Test(ygg_identity, adopts_the_key_of_a_configuration)
 	struct world w = world_new();
 	static const struct change conf[] = { REMOVE("conf PrivateKey", "set") };
 	char hex[KEY_HEX];
-	struct identity id;
-	struct err e = ERR_INIT;
 
 	ygg_port_file(w.p, CONF, 0644,
 		"{\n  # mine\n  PrivateKey: " INLINE "\n  NodeInfo: { \"a\": 1 }\n}\n");
 	cr_expect_str_eq(read_all(&w, &w.identity, "web", NULL), "");
 	cr_expect_str_eq(read_all(&w, &w.overlay, "web", NULL), "web conf PrivateKey=set\n");
-	cr_expect_eq(yggdrasil_identity(w.y, "web", w.a, &id, &e), 0, "%s", e.text);
-	pubkey_format(&id.key, hex);
+	pubkey_format(&known(&w, "web", NULL)->id.key, hex);
 	cr_expect_str_eq(hex, INLINE_PUBLIC);
 	/* Not before the key is safe. */
 	cr_expect_not_null(
 		strstr(APPLY(&w, &w.overlay, PHASE_OVERLAY, conf), "has no key file " KEY));
 	cr_expect_not_null(strstr(ygg_port_text(w.p, CONF), INLINE));
 	cr_expect_str_eq(APPLY(&w, &w.identity, PHASE_IDENTITY, new_key), "");
-	cr_expect_eq(yggdrasil_identity(w.y, "web", w.a, &id, &e), 0);
-	pubkey_format(&id.key, hex);
+	pubkey_format(&known(&w, "web", NULL)->id.key, hex);
 	cr_expect_str_eq(hex, INLINE_PUBLIC);
 	cr_expect_str_eq(APPLY(&w, &w.overlay, PHASE_OVERLAY, conf), "");
 	cr_expect_str_eq(ygg_port_text(w.p, CONF), "{\n  # mine\n  NodeInfo: { \"a\": 1 }\n}\n");
@@ -185,33 +230,13 @@ Test(ygg_identity, adopts_the_key_of_a_configuration)
 	arena_free(w.a);
 }
 
-Test(ygg_identity, refuses_two_identities_of_one_node)
-{
-	struct world w = world_new();
-	static const struct change conf[] = { REMOVE("conf PrivateKey", "set") };
-	const char *text;
-
-	ygg_port_file(w.p, KEY, 0600, PEM);
-	ygg_port_file(w.p, CONF, 0600, "{\"PrivateKey\":\"" INLINE "\"}");
-	text = read_all(&w, &w.identity, "web", NULL);
-	cr_expect_not_null(strstr(text, "two identities: " KEY " and the PrivateKey in " CONF));
-	cr_expect_null(strstr(text, INLINE));
-	cr_expect_not_null(strstr(read_all(&w, &w.overlay, "web", NULL), "left alone"));
-	cr_expect_not_null(strstr(APPLY(&w, &w.overlay, PHASE_OVERLAY, conf), "two identities"));
-	cr_expect_str_eq(w.p->log.s, "");
-	arena_free(w.a);
-}
-
-Test(ygg_identity, makes_no_key_beside_a_configuration_that_it_cannot_read)
+Test(ygg_identity, tells_why_no_key_was_made)
 {
 	struct world w = world_new();
 
-	ygg_port_file(w.p, CONF, 0600, "{ PrivateKey: [");
+	ygg_port_file(w.p, CONF, 0600, "{\"PrivateKey\":\"" INLINE "0\"}");
 	cr_expect_not_null(strstr(
-		read_all(&w, &w.identity, "web", NULL), CONF " cannot be read as a configuration"));
-	cr_expect_not_null(strstr(APPLY(&w, &w.identity, PHASE_IDENTITY, new_key), "key: "));
-	ygg_port_file(w.p, CONF, 0600, "{ PrivateKey: \"abc\" }");
-	cr_expect_not_null(strstr(read_all(&w, &w.identity, "web", NULL), "128 hexadecimal"));
+		APPLY(&w, &w.identity, PHASE_IDENTITY, new_key), "key: PrivateKey is not 128"));
 	cr_expect_str_eq(w.p->log.s, "");
 	arena_free(w.a);
 }
@@ -412,20 +437,109 @@ Test(ygg_overlay, tells_which_peering_was_refused)
 	arena_free(w.a);
 }
 
-Test(ygg_overlay, tells_status_what_the_node_says)
+Test(ygg_overlay, all_nodes_are_read_in_one_look)
+{
+	struct world w = running("{}", "[]");
+
+	ygg_port_file(w.p, "/db/yggdrasil.key", 0600, PEM_OTHER);
+	ygg_port_runs(w.p, "db", PUBLIC_OTHER, SELF, "0.5.12", "[]");
+	cr_expect_not_null(strstr(read_all(&w, &w.overlay, "web", "db"), "db node=running\n"));
+	cr_expect_eq(w.p->n_looks, 1);
+	/* One whose socket is not there (yet, or any more) is looked at once more. */
+	ygg_port_answer(w.p, "web", "getpeers", NULL);
+	cr_expect_not_null(strstr(read_all(&w, &w.overlay, "web", "db"),
+		"web: the node stopped while it was asked; run jmesh again"));
+	cr_expect_eq(w.p->n_looks, 3);
+	arena_free(w.a);
+}
+
+Test(ygg_overlay, what_a_node_says_that_does_not_run_counts_for_nothing)
+{
+	struct world w = running("{}", "[{\"remote\":\"tcp://a:1\"}]");
+
+	w.p->running.n = 0;
+	cr_expect_str_eq(read_all(&w, &w.overlay, "web", NULL), "");
+	arena_free(w.a);
+}
+
+Test(ygg_overlay, sees_and_sets_the_start_at_boot_where_nodes_are_services)
+{
+	struct world w = running("{}", "[]");
+	static const struct change all[] = { ADD("boot", "enabled"), ADD("conf IfName", "\"ygg0\""),
+		ADD("node", "running") };
+	static const struct change only[] = { ADD("boot", "enabled") };
+
+	w.p->at_boot = true;
+	cr_expect_null(strstr(read_all(&w, &w.overlay, "web", NULL), "boot"));
+	w.p->ops.traits.boots_nodes = true;
+	cr_expect_not_null(strstr(read_all(&w, &w.overlay, "web", NULL), "web boot=enabled\n"));
+	w.p->running.n = 0;
+	cr_expect_str_eq(read_all(&w, &w.overlay, "web", NULL), "web boot=enabled\n");
+	w.p->at_boot = false;
+	cr_expect_str_eq(read_all(&w, &w.overlay, "web", NULL), "");
+	cr_expect_str_eq(APPLY(&w, &w.overlay, PHASE_OVERLAY, only), "");
+	cr_expect_str_eq(w.p->log.s, "boot web\n", "it restarts nothing");
+	w.p->log = text_new(w.a);
+	cr_expect_str_eq(APPLY(&w, &w.overlay, PHASE_OVERLAY, all), "");
+	cr_expect_str_eq(w.p->log.s, "write " CONF " 0600\nboot web\nstart web\n");
+	w.p->refused = "boot";
+	w.p->log = text_new(w.a);
+	cr_expect_str_eq(APPLY(&w, &w.overlay, PHASE_OVERLAY, all), "boot: sysrc says no\n");
+	cr_expect_str_eq(w.p->log.s, "write " CONF " 0600\nstart web\n");
+	arena_free(w.a);
+}
+
+Test(ygg_overlay, never_writes_the_mask_of_a_key_into_a_file)
+{
+	static const char *const files[] = {
+		"{\n  # PrivateKey: " INLINE "\n}\n",
+		"{ NodeInfo: { old: \"" INLINE "\" } }",
+		"{ PrivateKey: " INLINE "\n  Backup: " INLINE "ab\n}",
+	};
+	static const struct change conf[] = { ADD("conf IfName", "\"ygg0\"") };
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct world w = running(files[i], "[]");
+		const char *text = APPLY(&w, &w.overlay, PHASE_OVERLAY, conf);
+
+		cr_expect_not_null(
+			strstr(text, CONF " stays as it is, because it has 128"), "%s", text);
+		cr_expect_null(strstr(text, "xx"));
+		cr_expect_str_eq(ygg_port_text(w.p, CONF), files[i]);
+		cr_expect_str_eq(w.p->log.s, "");
+		arena_free(w.a);
+	}
+}
+
+Test(ygg_overlay, a_private_key_that_is_none_is_told)
+{
+	struct world w = running("{ PrivateKey: \"abc\" }", "[]");
+
+	cr_expect_str_eq(read_all(&w, &w.overlay, "web", NULL),
+		"web: " CONF ": PrivateKey is not 128 hexadecimal digits\n");
+	ygg_port_file(w.p, CONF, 0600, "{ PrivateKey: null }");
+	cr_expect_null(strstr(read_all(&w, &w.overlay, "web", NULL), "PrivateKey"));
+	arena_free(w.a);
+}
+
+Test(ygg_overlay, tells_status_what_the_nodes_say_in_one_look)
 {
 	struct world w = running("{}",
 		"[{\"remote\":\"tcp://a:1\",\"up\":true,\"inbound\":false,\"address\":"
 		"\"200::1\"}]");
-	struct yggdrasil_status s;
-	struct err e = ERR_INIT;
+	const char *names[] = { "web", "db" };
+	struct strs nodes = { .v = names, .n = 2 };
+	struct yggdrasil_status *s = yggdrasil_statuses(w.y, &nodes, w.a);
 
-	cr_expect_eq(yggdrasil_status(w.y, "web", w.a, &s, &e), 0, "%s", e.text);
-	cr_expect_str_eq(s.version, "0.5.12");
-	cr_expect_eq(s.n, 1);
-	cr_expect_eq(yggdrasil_status(w.y, "db", w.a, &s, &e), 1);
+	cr_expect_eq(w.p->n_looks, 1);
+	cr_expect_eq(s[0].rc, 0, "%s", s[0].err.text);
+	cr_expect_str_eq(s[0].version, "0.5.12");
+	cr_expect_eq(s[0].n, 1);
+	cr_expect_eq(s[1].rc, 1);
 	ygg_port_answer(w.p, "web", "getself", NULL);
-	cr_expect_eq(yggdrasil_status(w.y, "web", w.a, &s, &e), -1);
-	cr_expect_not_null(strstr(e.text, "apply restarts it"));
+	s = yggdrasil_statuses(w.y, &nodes, w.a);
+	cr_expect_eq(s[0].rc, -1);
+	cr_expect_not_null(strstr(
+		s[0].err.text, "at its admin socket /web/yggdrasil.sock: apply restarts it"));
 	arena_free(w.a);
 }
