@@ -199,7 +199,7 @@ struct identified *yggdrasil_identities(
 	struct identified *out = arena_alloc(a, nodes->n, sizeof(*out));
 	const struct node_key *keys = NULL;
 
-	for (size_t i = 0; i < nodes->n; i++)
+	for (size_t i = 0; i < nodes->n && keys == NULL; i++)
 		if (seen_key(y, nodes->v[i]) == NULL)
 			keys = node_keys_read(y, nodes, a);
 	for (size_t i = 0; i < nodes->n; i++)

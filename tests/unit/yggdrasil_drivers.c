@@ -168,6 +168,8 @@ Test(ygg_identity, all_nodes_are_read_in_one_look_that_serves_their_names_too)
 	cr_expect_eq(w.p->n_looks, 1);
 	cr_expect_eq(known(&w, "web", "mail")->rc, 0);
 	cr_expect_eq(w.p->n_looks, 2);
+	cr_expect_eq(known(&w, "shop", "mail")->rc, 1);
+	cr_expect_eq(w.p->n_looks, 3);
 	arena_free(w.a);
 }
 
