@@ -1,4 +1,11 @@
-/* The pf driver: kind firewall; a scope is a node. */
+/*
+ * The pf driver: kind firewall; a scope is a node.
+ *
+ * It never opens what it has closed: withdraw empties the tables, in the kernel and in the file, and leaves
+ * the default-deny, for at the next boot a node may come up behind it. Rules in an anchor protect only
+ * where the administrator's pf.conf evaluates it: a scope where it does not is one that cannot be read, and
+ * the error has the lines that are missing.
+ */
 #ifndef JMESH_RECONCILER_DRIVERS_PF_H
 #define JMESH_RECONCILER_DRIVERS_PF_H
 
