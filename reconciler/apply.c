@@ -39,6 +39,7 @@ static bool told(
 static const char *blocked(const struct view *v, const struct report *out, const struct change *c)
 {
 	bool overlay = c->phase == PHASE_OVERLAY;
+	const char *const at_boot[] = { "saved rules", "boot" };
 
 	if (c->kind == KIND_FIREWALL && c->phase <= PHASE_PROTECT && strs_has(&v->stuck, c->scope))
 		return "left as it is, because the node runs on another interface";
@@ -47,6 +48,10 @@ static const char *blocked(const struct view *v, const struct report *out, const
 	if (failures_find(&v->failed, KIND_FIREWALL, c->scope) != NULL ||
 		told(&out->failed, KIND_FIREWALL, c->scope, "rules"))
 		return "left as it is, because its firewall is not in place";
+	for (size_t i = 0; overlay && i < 2; i++)
+		if (told(&out->failed, KIND_FIREWALL, c->scope, at_boot[i]))
+			return "left as it is, because its firewall would not be in place after a "
+			       "reboot";
 	if (overlay &&
 		(failures_find(&v->failed, KIND_IDENTITY, c->scope) != NULL ||
 			failures_find(&out->failed, KIND_IDENTITY, c->scope) != NULL))
@@ -105,6 +110,8 @@ static bool is_elsewhere(const struct run *r, const struct view *v, const char *
  */
 static void stop_elsewhere(struct run *r, struct view *v, struct report *out)
 {
+	if (r->port->ops->traits.foreign_nodes)
+		return;
 	for (size_t i = 0; v->plan.n != 0 && i < v->nodes.n + v->strays.n; i++) {
 		bool stray = i >= v->nodes.n;
 		const char *node = stray ? v->strays.v[i - v->nodes.n] : v->nodes.v[i];
@@ -122,10 +129,23 @@ static void stop_elsewhere(struct run *r, struct view *v, struct report *out)
 	}
 }
 
+/* The change that puts rules where none stood, or none that keep anybody out; NULL: it is not among these. */
+static const struct change *closing(const struct change *const *group, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (group[i]->kind == KIND_FIREWALL && strcmp(group[i]->key, "rules") == 0 &&
+			(group[i]->phase == PHASE_CLOSE || group[i]->action == ACTION_ADD))
+			return group[i];
+	return NULL;
+}
+
 /* Nothing stands between the node and strangers, and nothing can be put there. */
 static void stop_unprotected(struct run *r, const struct change *rules, struct report *out)
 {
 	struct err e;
+
+	if (r->port->ops->traits.foreign_nodes)
+		return;
 
 	if (r->port->ops->node_stop(r->port->self, rules->scope, &e) == 0) {
 		out->changed = true;
@@ -135,13 +155,16 @@ static void stop_unprotected(struct run *r, const struct change *rules, struct r
 	failures_add(&out->failed, KIND_OVERLAY, rules->scope, "node", rules->line, &e);
 }
 
-/* One phase of one scope (of all scopes where it is the lock's). */
+/* One phase of one scope (of several scopes where it is the lock's). */
 static void carry_out(struct run *r, struct view *v, const struct change *const *group, size_t n,
 	struct report *out)
 {
 	const struct change *first = group[0];
 	const char *why_not = blocked(v, out, first);
-	struct driver *driver = driver_of(r, first->kind);
+	struct driver *driver = item_is_record(first->key) && first->kind == KIND_PAIRING
+		? &r->registry
+		: driver_of(r, first->kind);
+	const struct change *rules = closing(group, n);
 	struct err e;
 
 	if (why_not != NULL) {
@@ -160,16 +183,18 @@ static void carry_out(struct run *r, struct view *v, const struct change *const 
 		plan_add(&out->done, group[i]);
 		out->changed = true;
 	}
-	if (first->phase == PHASE_PROTECT && first->action == ACTION_ADD &&
-		told(&out->failed, KIND_FIREWALL, first->scope, "rules"))
-		stop_unprotected(r, first, out);
+	if (rules != NULL && told(&out->failed, KIND_FIREWALL, rules->scope, "rules"))
+		stop_unprotected(r, rules, out);
 }
 
 static bool same_group(const struct change *a, const struct change *b)
 {
 	if (a->phase != b->phase || a->kind != b->kind)
 		return false;
-	return a->kind == KIND_PAIRING || strcmp(a->scope, b->scope) == 0;
+	if (a->kind == KIND_PAIRING && item_is_record(a->key) != item_is_record(b->key))
+		return false;
+	return (a->kind == KIND_PAIRING && !item_is_record(a->key)) ||
+		strcmp(a->scope, b->scope) == 0;
 }
 
 /* Carries out the phases up to last, in the plan's order. */
@@ -363,18 +388,25 @@ static bool belongs_to(const struct item *item, const char *peer)
 	const char *dot = strchr(item->key, '.');
 	size_t len = strlen(peer);
 
+	if (item->kind == KIND_PAIRING)
+		return strcmp(item->scope, peer) == 0;
 	if (item->kind == KIND_DNS)
 		return dot != NULL && strncmp(dot + 1, peer, len) == 0 && dot[1 + len] == '.';
 	return item->why != NULL && strncmp(item->why, peer, len) == 0 && item->why[len] == '/';
 }
 
 /* What a teardown takes away, of all that was observed. */
-static void plan_teardown(struct view *v, const char *only)
+static void plan_teardown(const struct mesh *mesh, struct view *v, const char *only)
 {
+	struct strs peers = { 0 };
+
+	for (size_t i = 0; i < mesh->n_peers; i++)
+		strs_push(v->plan.arena, &peers, mesh->peers[i].name);
 	v->plan.n = 0;
 	for (size_t i = 0, w = 0; i < v->observed.n; i++) {
 		struct item item = v->observed.v[i];
-		bool address = item.kind == KIND_FIREWALL && strcmp(item.key, "rules") != 0;
+		bool address = item.kind == KIND_FIREWALL && item_is_address(item.key);
+		bool record = item.kind == KIND_PAIRING && item_is_record(item.key);
 		bool name = item.kind == KIND_DNS && strchr(item.key, ' ') != NULL;
 		bool node = item.kind == KIND_OVERLAY && strcmp(item.key, "node") == 0;
 		bool old_zone = false;
@@ -389,7 +421,10 @@ static void plan_teardown(struct view *v, const char *only)
 			/* What is wanted of zone and file is withdrawn as a whole. */
 			old_zone = item.kind == KIND_DNS && !name;
 		}
-		if (!address && !name && !((node || old_zone) && only == NULL))
+		/* Peers that the file does not name are another program's. */
+		if (record && !strs_has(&peers, item.scope))
+			continue;
+		if (!address && !name && !record && !((node || old_zone) && only == NULL))
 			continue;
 		if (only != NULL && !belongs_to(&item, only))
 			continue;
@@ -418,18 +453,19 @@ static void withdraw(struct run *r, struct driver *d, const char *scope, struct 
 
 static int teardown_locked(struct run *r, const char *only, struct report *out, struct err *e)
 {
+	bool saves = r->port->ops->traits.saves_firewall;
 	struct view v;
 
 	if (run_look(r, &v, e) < 0)
 		return -1;
-	plan_teardown(&v, only);
+	plan_teardown(r->mesh, &v, only);
 	execute(r, &v, PHASE_OVERLAY, out);
 	for (size_t i = 0; i < v.failed.n; i++) {
 		struct err failed;
 
 		/* In a jail that does not run nothing is open, once its node is gone too. */
 		if (v.failed.v[i].key != NULL && strcmp(v.failed.v[i].key, "jail") == 0 &&
-			(only != NULL ||
+			(only != NULL || r->port->ops->traits.foreign_nodes ||
 				r->port->ops->node_stop(
 					r->port->self, v.failed.v[i].scope, &failed) == 0))
 			continue;
@@ -441,8 +477,16 @@ static int teardown_locked(struct run *r, const char *only, struct report *out, 
 		return 0;
 	/* The rules go last: a node that could not be stopped keeps them. */
 	for (size_t i = 0; i < v.nodes.n; i++)
-		if (failures_find(&out->failed, KIND_OVERLAY, v.nodes.v[i]) == NULL)
+		if (failures_find(&out->failed, KIND_OVERLAY, v.nodes.v[i]) == NULL &&
+			(!saves || strcmp(v.nodes.v[i], HOST_NODE) != 0 ||
+				r->mesh->yggdrasil.protect_host))
 			withdraw(r, &r->firewall, v.nodes.v[i], out);
+	if (saves)
+		strs_push(r->a, &out->notices,
+			arena_printf(r->a,
+				"the rules stay and let nobody in on %s, because nodes may come up "
+				"again at the next boot",
+				r->mesh->yggdrasil.interface));
 	if (r->mesh->dns.server != DNS_NONE) {
 		withdraw(r, &r->dns, arena_printf(r->a, "live %s", r->mesh->dns.zone), out);
 		withdraw(r, &r->dns, arena_printf(r->a, "saved %s", r->mesh->dns.zone), out);

@@ -20,20 +20,28 @@ const char *action_name(enum action action)
  * What takes something away comes first and what lets something in comes last, so that no instant
  * allows more than the file and the lock do.
  */
-static enum phase phase_of(enum item_kind kind, const char *key, enum action action)
+static enum phase phase_of(const struct change *c)
 {
-	switch (kind) {
+	const char *key = c->key;
+	enum action action = c->action;
+
+	switch (c->kind) {
 	case KIND_IDENTITY:
 		return PHASE_IDENTITY;
 	case KIND_OVERLAY:
 		return PHASE_OVERLAY;
 	case KIND_FIREWALL:
-		if (strcmp(key, "rules") == 0)
+		if (strcmp(key, "rules") == 0 && c->before != NULL &&
+			strcmp(c->before, "fail-open") == 0)
+			return PHASE_CLOSE;
+		if (!item_is_address(key))
 			return PHASE_PROTECT;
 		return action == ACTION_REMOVE ? PHASE_REVOKE : PHASE_GRANT;
 	case KIND_DNS:
 		return action == ACTION_REMOVE ? PHASE_REVOKE : PHASE_NAMES;
 	case KIND_PAIRING:
+		if (item_is_record(key) && action != ACTION_REMOVE)
+			return PHASE_NAMES;
 		break;
 	}
 	/*
@@ -49,7 +57,7 @@ void plan_add(struct plan *p, const struct change *c)
 	struct change *slot = arena_push(p->arena, &v, p->n, &p->cap, sizeof(*slot));
 
 	*slot = *c;
-	slot->phase = phase_of(c->kind, c->key, c->action);
+	slot->phase = phase_of(c);
 	p->v = v;
 	p->n++;
 }

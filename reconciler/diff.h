@@ -8,6 +8,7 @@ enum action { ACTION_ADD, ACTION_REMOVE, ACTION_CHANGE, ACTION_PAIR };
 
 /* The order of apply (DESIGN section 5). */
 enum phase {
+	PHASE_CLOSE, /* where everything passes, the rules: without them nothing else keeps anybody out */
 	PHASE_REVOKE,
 	PHASE_PROTECT,
 	PHASE_IDENTITY,

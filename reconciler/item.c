@@ -16,6 +16,17 @@ const char *item_kind_name(enum item_kind kind)
 	return names[kind];
 }
 
+bool item_is_address(const char *key)
+{
+	return strncmp(key, "address ", strlen("address ")) == 0 ||
+		strncmp(key, "saved address ", strlen("saved address ")) == 0;
+}
+
+bool item_is_record(const char *key)
+{
+	return strncmp(key, "recorded ", strlen("recorded ")) == 0;
+}
+
 void items_add(struct items *list, enum item_kind kind, const char *scope, const char *key,
 	const char *value, const char *why, int line)
 {

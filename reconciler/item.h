@@ -35,6 +35,7 @@
 #ifndef JMESH_RECONCILER_ITEM_H
 #define JMESH_RECONCILER_ITEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
@@ -71,6 +72,12 @@ struct failures {
 };
 
 const char *item_kind_name(enum item_kind kind);
+
+/* Of kind firewall: whether a key is an address, live or saved; not the rules it enters by. */
+bool item_is_address(const char *key);
+
+/* Of kind pairing: whether a key is in another program's registry, and not in our lock. */
+bool item_is_record(const char *key);
 
 /* The strings are kept, not copied: they live in the arena, or longer. */
 void items_add(struct items *list, enum item_kind kind, const char *scope, const char *key,

@@ -47,14 +47,13 @@ static bool in_file(const struct mesh *mesh, const char *peer)
 static const char *why_it_goes(const struct change *c, const struct mesh *mesh,
 	const struct owner *owners, size_t n, struct arena *a)
 {
-	static const char prefix[] = "address ";
-	const char *text = c->kind == KIND_DNS ? c->before : c->key;
+	const char *text = c->kind == KIND_FIREWALL ? c->key : c->before;
 	struct owner key = { 0 };
 	const struct owner *owner;
 	struct err ignored;
 
-	if (c->kind == KIND_FIREWALL && strncmp(text, prefix, strlen(prefix)) == 0)
-		text += strlen(prefix);
+	if (c->kind == KIND_FIREWALL && item_is_address(text))
+		text = strrchr(text, ' ') + 1;
 	if (text == NULL || addr_parse(text, NOWHERE, &key.addr, &ignored) < 0)
 		return "not in the mesh file";
 	owner = n == 0 ? NULL : bsearch(&key, owners, n, sizeof(*owners), by_address);
@@ -80,6 +79,28 @@ static bool starts(const struct plan *p, size_t first)
 			return true;
 	}
 	return false;
+}
+
+/* Of what is no roster's; NULL: its key says it all. */
+static const char *why_it_comes(const struct change *c)
+{
+	bool boot = strcmp(c->key, "boot") == 0;
+
+	if (c->kind == KIND_OVERLAY && boot)
+		return "is not started at boot";
+	if (c->kind == KIND_PAIRING && item_is_record(c->key))
+		return c->action == ACTION_CHANGE ? "has another address there" : NULL;
+	if (c->kind != KIND_FIREWALL)
+		return NULL;
+	if (boot)
+		return "is off after a reboot";
+	if (c->action != ACTION_CHANGE)
+		return NULL;
+	if (strcmp(c->before, "fail-open") == 0)
+		return "it is off or has no rules: everything passes";
+	if (strcmp(c->key, "saved rules") == 0)
+		return "the rules in the file are others";
+	return item_is_address(c->key) ? NULL : "the rules in place are others";
 }
 
 static bool is_live(const char *key)
@@ -110,9 +131,11 @@ void plan_explain(struct plan *p, const struct mesh *mesh, const struct lock *lo
 		if (c->action == ACTION_REMOVE && c->why == NULL &&
 			(c->kind == KIND_FIREWALL || c->kind == KIND_DNS))
 			c->why = why_it_goes(c, mesh, owners, n, a);
-		if (c->action == ACTION_CHANGE && c->kind == KIND_FIREWALL && c->why == NULL)
-			c->why = "the rules in place are others";
-		if (c->action == ACTION_REMOVE && c->kind == KIND_PAIRING)
+		if (c->action != ACTION_REMOVE && c->why == NULL)
+			c->why = why_it_comes(c);
+		if (c->action == ACTION_REMOVE && c->kind == KIND_PAIRING && item_is_record(c->key))
+			c->why = why_it_goes(c, mesh, owners, n, a);
+		else if (c->action == ACTION_REMOVE && c->kind == KIND_PAIRING)
 			c->why = in_file(mesh, c->scope) ? "its roster is written in the mesh file"
 							 : "no longer in the mesh file";
 		p->v[kept++] = *c;

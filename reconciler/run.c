@@ -57,20 +57,50 @@ static int find_nodes(struct run *r, struct view *v, struct strs *running, struc
 	return 0;
 }
 
-/* Of a jail that the file names no more only what lets somebody in is ours to take away. */
-static void forget_kept(const struct strs *strays, struct items *observed)
+/*
+ * Of a jail that the file names no more only what lets somebody in is ours to take away, and nothing at all of
+ * nodes that are another program's.
+ */
+static void forget_kept(const struct run *r, const struct strs *strays, struct items *observed)
 {
+	bool foreign = r->port->ops->traits.foreign_nodes;
+
 	size_t kept = 0;
 
 	for (size_t i = 0; i < observed->n; i++) {
 		const struct item *item = &observed->v[i];
 		bool goes = (item->kind == KIND_OVERLAY && strcmp(item->key, "node") == 0) ||
-			(item->kind == KIND_FIREWALL && strcmp(item->key, "rules") != 0);
+			(item->kind == KIND_FIREWALL && item_is_address(item->key));
 
-		if (goes || item->kind == KIND_DNS || !strs_has(strays, item->scope))
+		if (foreign && (item->kind == KIND_IDENTITY || item->kind == KIND_OVERLAY))
+			continue;
+		if (goes || item->kind == KIND_DNS || item->kind == KIND_PAIRING ||
+			!strs_has(strays, item->scope))
 			observed->v[kept++] = *item;
 	}
 	observed->n = kept;
+}
+
+/* Where the firewall has files nothing is taken away from a host that is not to be protected any more: it
+ * would be open at once. */
+static bool has_firewall(const struct run *r, const char *node)
+{
+	return !is_host(node) || r->mesh->yggdrasil.protect_host ||
+		!r->port->ops->traits.saves_firewall;
+}
+
+/* Whether the registry could be read; true where there is none. */
+static bool observe_registry(struct run *r, struct view *v)
+{
+	struct strs peers = { 0 };
+	size_t failed = v->failed.n;
+
+	if (r->registry.ops == NULL)
+		return true;
+	for (size_t i = 0; i < r->mesh->n_peers; i++)
+		strs_push(r->a, &peers, r->mesh->peers[i].name);
+	r->registry.ops->read(r->registry.self, &peers, r->a, &v->observed, &v->failed);
+	return v->failed.n == failed;
 }
 
 static void observe(struct run *r, struct view *v, const struct strs *running)
@@ -79,7 +109,8 @@ static void observe(struct run *r, struct view *v, const struct strs *running)
 
 	for (size_t i = 0; i < v->nodes.n; i++) {
 		strs_push(r->a, &overlay, v->nodes.v[i]);
-		strs_push(r->a, &firewall, v->nodes.v[i]);
+		if (has_firewall(r, v->nodes.v[i]))
+			strs_push(r->a, &firewall, v->nodes.v[i]);
 	}
 	for (size_t i = 0; i < v->strays.n; i++) {
 		strs_push(r->a, &overlay, v->strays.v[i]);
@@ -87,7 +118,8 @@ static void observe(struct run *r, struct view *v, const struct strs *running)
 			strs_push(r->a, &firewall, v->strays.v[i]);
 	}
 	r->identity.ops->read(r->identity.self, &v->nodes, r->a, &v->observed, &v->failed);
-	r->overlay.ops->read(r->overlay.self, &overlay, r->a, &v->observed, &v->failed);
+	if (!r->port->ops->traits.foreign_nodes)
+		r->overlay.ops->read(r->overlay.self, &overlay, r->a, &v->observed, &v->failed);
 	r->firewall.ops->read(r->firewall.self, &firewall, r->a, &v->observed, &v->failed);
 	if (r->mesh->dns.server != DNS_NONE) {
 		strs_push(r->a, &dns, arena_printf(r->a, "live %s", r->mesh->dns.zone));
@@ -96,7 +128,7 @@ static void observe(struct run *r, struct view *v, const struct strs *running)
 	/* Where no names are wanted there may still be some that once were. */
 	r->dns.ops->read(r->dns.self, &dns, r->a, &v->observed, &v->failed);
 	want_lock_items(&v->lock, &v->observed);
-	forget_kept(&v->strays, &v->observed);
+	forget_kept(r, &v->strays, &v->observed);
 	items_sort(&v->observed);
 }
 
@@ -202,6 +234,7 @@ struct roster run_roster(const struct run *r, const struct view *v)
 int run_look(struct run *r, struct view *v, struct err *e)
 {
 	struct strs running = { 0 };
+	struct want_host host = { .traits = r->port->ops->traits };
 	struct grants grants;
 	struct want_node *nodes;
 
@@ -211,6 +244,7 @@ int run_look(struct run *r, struct view *v, struct err *e)
 		want_grants(r->mesh, &v->lock, r->a, &grants, e) < 0 ||
 		find_nodes(r, v, &running, e) < 0)
 		return -1;
+	host.registry = observe_registry(r, v) && r->registry.ops != NULL;
 	observe(r, v, &running);
 	find_ours(r, v);
 	if (check_grants(v, &grants, e) < 0)
@@ -221,7 +255,9 @@ int run_look(struct run *r, struct view *v, struct err *e)
 		nodes[i].line = line_of_jail(r->mesh, nodes[i].name);
 		r->port->ops->node_paths(r->port->self, nodes[i].name, r->a, &nodes[i].paths);
 	}
-	want_build(r->mesh, &v->lock, &grants, nodes, v->nodes.n, r->a, &v->wanted);
+	host.nodes = nodes;
+	host.n = v->nodes.n;
+	want_build(r->mesh, &v->lock, &grants, &host, r->a, &v->wanted);
 	find_needs(r, v);
 	diff(&v->wanted, &v->observed, &v->failed, &v->plan);
 	plan_explain(&v->plan, r->mesh, &v->lock, r->a);

@@ -55,8 +55,8 @@ struct run {
 	struct arena *a;
 	struct yggdrasil *yggdrasil;
 	struct driver identity, overlay, firewall, dns;
-	struct driver
-		registry; /* of peers, kind pairing, which another program keeps; ops NULL: none */
+	/* Of peers, kind pairing, which another program keeps; its scopes are peers. ops NULL: none. */
+	struct driver registry;
 	const struct run_hooks *hooks;
 };
 

@@ -6,6 +6,7 @@
 
 #include "reconciler/yggdrasil.h"
 
+#define SAVED "saved "
 #define ADDRESS "address "
 
 static int by_address(const void *a, const void *b)
@@ -43,13 +44,16 @@ int want_grants(const struct mesh *mesh, const struct lock *lock, struct arena *
 
 		for (size_t j = 0; r != NULL && j < r->n; j++) {
 			const struct roster_jail *jail = &r->jails[j];
+			const char *saved;
 			char text[ADDR_TEXT];
 
 			addr_format(&jail->addr, text);
+			saved = arena_printf(a, SAVED ADDRESS "%s", text);
 			out->v[out->n++] = (struct grant){
 				.peer = peer->name,
 				.jail = jail,
-				.key = arena_printf(a, ADDRESS "%s", text),
+				.key = saved + strlen(SAVED),
+				.saved_key = saved,
 				.who = arena_printf(a, "%s/%s", peer->name, jail->name),
 				.line = jail->line != 0 ? jail->line : peer->line,
 			};
@@ -107,8 +111,8 @@ static const char *json_text(const char *s, struct arena *a)
 }
 
 /* The bootstrap node listens and goes out; a jail's node peers with the bootstrap node alone. */
-static void want_overlay(
-	const struct mesh *mesh, const struct want_node *node, struct arena *a, struct items *out)
+static void want_overlay(const struct mesh *mesh, const struct port_traits *traits,
+	const struct want_node *node, struct arena *a, struct items *out)
 {
 	bool host = strcmp(node->name, HOST_NODE) == 0;
 	int line = mesh->yggdrasil.line;
@@ -134,6 +138,8 @@ static void want_overlay(
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		items_add(out, KIND_OVERLAY, node->name, settings[i].key, settings[i].value, NULL,
 			line);
+	if (traits->boots_nodes)
+		items_add(out, KIND_OVERLAY, node->name, "boot", "enabled", NULL, line);
 	if (host && socket != NULL)
 		items_add(out, KIND_OVERLAY, node->name, arena_printf(a, "live listen %s", socket),
 			"listening", NULL, line);
@@ -143,27 +149,36 @@ static void want_overlay(
 			NULL, line);
 }
 
-static void want_firewall(const struct mesh *mesh, const struct grants *grants,
+static void want_firewall(const struct mesh *mesh, const struct grants *grants, bool saves,
 	const struct want_node *node, struct arena *a, struct items *out)
 {
+	const char *closed = arena_printf(a, "default-deny on %s", mesh->yggdrasil.interface);
 	bool host = strcmp(node->name, HOST_NODE) == 0;
+	int line = mesh->firewall.line;
 
 	if (host && !mesh->yggdrasil.protect_host)
 		return;
-	items_add(out, KIND_FIREWALL, node->name, "rules",
-		arena_printf(a, "default-deny on %s", mesh->yggdrasil.interface), NULL,
-		mesh->firewall.line);
+	items_add(out, KIND_FIREWALL, node->name, "rules", closed, NULL, line);
+	if (saves) {
+		items_add(out, KIND_FIREWALL, node->name, "saved rules", closed, NULL, line);
+		items_add(out, KIND_FIREWALL, node->name, "boot", "enabled", NULL, line);
+	}
 	/* Peers' jails reach jails, never the host. */
-	for (size_t i = 0; !host && i < grants->n; i++)
-		items_add(out, KIND_FIREWALL, node->name, grants->v[i].key, "allow",
-			grants->v[i].who, grants->v[i].line);
+	for (size_t i = 0; !host && i < grants->n; i++) {
+		const struct grant *g = &grants->v[i];
+
+		items_add(out, KIND_FIREWALL, node->name, g->key, "allow", g->who, g->line);
+		if (saves)
+			items_add(out, KIND_FIREWALL, node->name, g->saved_key, "allow", g->who,
+				g->line);
+	}
 }
 
-static void want_names(const struct mesh *mesh, const struct grants *grants, const char *scope,
-	struct arena *a, struct items *out)
+static void want_names(const struct mesh *mesh, const struct grants *grants, bool our_own,
+	const char *scope, struct arena *a, struct items *out)
 {
 	items_add(out, KIND_DNS, scope, "zone", "static", NULL, mesh->dns.line);
-	for (size_t i = 0; i < mesh->n_jails; i++) {
+	for (size_t i = 0; our_own && i < mesh->n_jails; i++) {
 		const struct mesh_jail *jail = &mesh->jails[i];
 
 		if (jail->address == NULL)
@@ -182,17 +197,27 @@ static void want_names(const struct mesh *mesh, const struct grants *grants, con
 }
 
 void want_build(const struct mesh *mesh, const struct lock *lock, const struct grants *grants,
-	const struct want_node *nodes, size_t n, struct arena *a, struct items *out)
+	const struct want_host *host, struct arena *a, struct items *out)
 {
-	for (size_t i = 0; i < n; i++) {
-		want_overlay(mesh, &nodes[i], a, out);
-		want_firewall(mesh, grants, &nodes[i], a, out);
+	/* Who has the nodes also tells the names of their jails. */
+	bool ours = !host->traits.foreign_nodes;
+
+	for (size_t i = 0; i < host->n; i++) {
+		if (ours)
+			want_overlay(mesh, &host->traits, &host->nodes[i], a, out);
+		want_firewall(mesh, grants, host->traits.saves_firewall, &host->nodes[i], a, out);
+	}
+	for (size_t i = 0; host->registry && i < grants->n; i++) {
+		const struct grant *g = &grants->v[i];
+
+		items_add(out, KIND_PAIRING, g->peer, arena_printf(a, "recorded %s", g->jail->name),
+			g->key + strlen(ADDRESS), NULL, g->line);
 	}
 	if (mesh->dns.server == DNS_UNBOUND) {
 		const char *saved = arena_printf(a, "saved %s", mesh->dns.zone);
 
-		want_names(mesh, grants, arena_printf(a, "live %s", mesh->dns.zone), a, out);
-		want_names(mesh, grants, saved, a, out);
+		want_names(mesh, grants, ours, arena_printf(a, "live %s", mesh->dns.zone), a, out);
+		want_names(mesh, grants, ours, saved, a, out);
 		items_add(out, KIND_DNS, saved, "file", "as generated", NULL, mesh->dns.line);
 	}
 	/* A roster is kept for as long as the file asks for a pairing with that peer. */

@@ -19,7 +19,8 @@ struct want_node {
 struct grant {
 	const char *peer;
 	const struct roster_jail *jail;
-	const char *key, *who; /* "address ADDR", "PEER/JAIL": every node's items share them */
+	/* "address ADDR", the same behind "saved ", "PEER/JAIL": every node's items share them. */
+	const char *key, *saved_key, *who;
 	int line;
 };
 
@@ -38,9 +39,17 @@ int want_grants(const struct mesh *mesh, const struct lock *lock, struct arena *
 /* Whose address it is; NULL: nobody's. */
 const struct grant *want_grant_of(const struct grants *grants, const struct addr *addr);
 
-/* Everything that is wanted of the nodes and the resolver, sorted. */
+/* Where it is wanted. */
+struct want_host {
+	struct port_traits traits;
+	bool registry; /* another program keeps a registry of peers */
+	const struct want_node *nodes;
+	size_t n;
+};
+
+/* Everything that is wanted of the nodes, the resolver and the registry, sorted. */
 void want_build(const struct mesh *mesh, const struct lock *lock, const struct grants *grants,
-	const struct want_node *nodes, size_t n, struct arena *a, struct items *out);
+	const struct want_host *host, struct arena *a, struct items *out);
 
 /* What the lock holds, as items of kind pairing. */
 void want_lock_items(const struct lock *lock, struct items *out);

@@ -96,9 +96,10 @@ static const char *place(const struct render *r, const struct change *c)
 static bool begins(const char *s, const char *prefix, const char **rest)
 {
 	size_t len = strlen(prefix);
+	bool found = strncmp(s, prefix, len) == 0;
 
-	*rest = s + len;
-	return strncmp(s, prefix, len) == 0;
+	*rest = found ? s + len : s;
+	return found;
 }
 
 /* What a change is, in a few words; *values says whether its values tell more. */
@@ -114,6 +115,13 @@ static const char *subject(const struct render *r, const struct change *c, bool 
 		*values = false;
 		if (strcmp(c->key, "rules") == 0)
 			return c->after != NULL ? c->after : "default-deny";
+		if (strcmp(c->key, "saved rules") == 0)
+			return arena_printf(r->a, "%s, in its file",
+				c->after != NULL ? c->after : "default-deny");
+		if (strcmp(c->key, "boot") == 0)
+			return "enabled at boot";
+		if (begins(c->key, "saved address ", &rest))
+			return arena_printf(r->a, "allow %s, in its file", rest);
 		if (!begins(c->key, "address ", &rest))
 			return c->key;
 		if (c->after == NULL && c->before != NULL && strcmp(c->before, "allow") != 0)
@@ -127,7 +135,9 @@ static const char *subject(const struct render *r, const struct change *c, bool 
 	case KIND_PAIRING:
 		if (c->action == ACTION_PAIR)
 			return arena_printf(r->a, "%s a pairing", c->after);
-		*values = false;
+		*values = begins(c->key, "recorded ", &rest);
+		if (*values)
+			return arena_printf(r->a, "%s, in Jailrun's own record", rest);
 		return arena_printf(
 			r->a, "forget its roster (%s)", c->before == NULL ? "" : c->before);
 	case KIND_OVERLAY:
@@ -135,6 +145,8 @@ static const char *subject(const struct render *r, const struct change *c, bool 
 	}
 	if (strcmp(c->key, "node") == 0)
 		return "yggdrasil running";
+	if (strcmp(c->key, "boot") == 0)
+		return "yggdrasil started at boot";
 	if (begins(c->key, "peer ", &rest))
 		return arena_printf(r->a, "peering with %s", rest);
 	if (begins(c->key, "live listen ", &rest))

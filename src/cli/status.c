@@ -43,9 +43,11 @@ static void look_at_node(struct status *s, struct node_line *line, const char *n
 
 		if (item->kind != KIND_FIREWALL || strcmp(item->scope, name) != 0)
 			continue;
-		if (strcmp(item->value, "allow") == 0)
+		if (strncmp(item->key, prefix, strlen(prefix)) == 0 &&
+			strcmp(item->value, "allow") == 0)
 			strs_push(s->a, &line->allows, item->key + strlen(prefix));
-		else if (strcmp(item->key, "rules") == 0 && strcmp(item->value, "altered") != 0)
+		else if (strcmp(item->key, "rules") == 0 &&
+			strncmp(item->value, "default-deny", strlen("default-deny")) == 0)
 			line->guarded = true;
 	}
 }
@@ -57,7 +59,8 @@ static const char *owner_of(const struct status *s, const char *node, const char
 		const struct item *item = &s->v.wanted.v[i];
 
 		if (item->kind == KIND_FIREWALL && item->why != NULL &&
-			strcmp(item->scope, node) == 0 && strcmp(item->key + 8, address) == 0)
+			strncmp(item->key, "address ", 8) == 0 && strcmp(item->scope, node) == 0 &&
+			strcmp(item->key + 8, address) == 0)
 			return item->why;
 	}
 	return NULL;

@@ -2,7 +2,7 @@
  * plan NAME: what the pure core makes of NAME.yaml, NAME.lock (may be missing) and NAME.live, as text.
  *
  * NAME.live has an item a line, "KIND | SCOPE | KEY | VALUE"; "in sync" stands for everything that is
- * wanted, and "- KIND | SCOPE | KEY" takes one of those away. "failed KIND | SCOPE" makes a scope unreadable.
+ * wanted, and "- KIND | SCOPE | KEY" takes one of those away. "host WORD ..." has the traits of the host. "failed KIND | SCOPE" makes a scope unreadable.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,13 +78,15 @@ static void read_live(
 		const char *kind, *scope, *key;
 		struct err e = { .text = "could not be read" };
 
-		if (line[0] == '#')
+		if (line[0] == '#' || strncmp(line, "host ", 5) == 0)
 			continue;
 		if (strcmp(line, "in sync") == 0) {
 			/* What the lock holds comes from the lock. */
-			for (size_t i = 0; i < wanted->n && wanted->v[i].kind != KIND_PAIRING; i++)
-				items_add(observed, wanted->v[i].kind, wanted->v[i].scope,
-					wanted->v[i].key, wanted->v[i].value, NULL, 0);
+			for (size_t i = 0; i < wanted->n; i++)
+				if (wanted->v[i].kind != KIND_PAIRING ||
+					item_is_record(wanted->v[i].key))
+					items_add(observed, wanted->v[i].kind, wanted->v[i].scope,
+						wanted->v[i].key, wanted->v[i].value, NULL, 0);
 			continue;
 		}
 		line += minus ? 2 : fails ? 7 : 0;
@@ -97,6 +99,28 @@ static void read_live(
 			take_away(observed, kind_of(kind), scope, key);
 		else
 			items_add(observed, kind_of(kind), scope, key, field(&line), NULL, 0);
+	}
+}
+
+/* "host WORD ..." says what is always so there. */
+static void read_host(const char *text, struct want_host *out)
+{
+	const char *host = strncmp(text, "host ", 5) == 0 ? text : strstr(text, "\nhost ");
+	size_t len = host == NULL ? 0 : strcspn(host + 1, "\n");
+	const struct {
+		const char *word;
+		bool *flag;
+	} flags[] = {
+		{ "saves_firewall", &out->traits.saves_firewall },
+		{ "boots_nodes", &out->traits.boots_nodes },
+		{ "foreign_nodes", &out->traits.foreign_nodes },
+		{ "registry", &out->registry },
+	};
+
+	for (size_t i = 0; len != 0 && i < sizeof(flags) / sizeof(flags[0]); i++) {
+		const char *found = strstr(host, flags[i].word);
+
+		*flags[i].flag = found != NULL && found < host + 1 + len;
 	}
 }
 
@@ -127,6 +151,7 @@ int main(int argc, char **argv)
 	struct failures failed = { .arena = a };
 	struct plan plan = { .arena = a };
 	struct want_node *nodes;
+	struct want_host host = { 0 };
 	struct err e;
 	struct counts n;
 	size_t len;
@@ -150,9 +175,13 @@ int main(int argc, char **argv)
 	}
 	nodes = arena_alloc(a, mesh.n_jails + 1, sizeof(*nodes));
 	nodes_of(&mesh, a, nodes);
-	want_build(&mesh, &lock, &grants, nodes, mesh.n_jails + 1, a, &wanted);
+	host.nodes = nodes;
+	host.n = mesh.n_jails + 1;
 	text = slurp(a, argv[1], ".live", &len);
-	read_live(arena_dup(a, text == NULL ? "" : text), &wanted, &observed, &failed);
+	text = text == NULL ? "" : text;
+	read_host(text, &host);
+	want_build(&mesh, &lock, &grants, &host, a, &wanted);
+	read_live(arena_dup(a, text), &wanted, &observed, &failed);
 	want_lock_items(&lock, &observed);
 	items_sort(&observed);
 	diff(&wanted, &observed, &failed, &plan);
