@@ -8,8 +8,7 @@
 
 enum { NAME_MAX_LEN = 253, FIELDS = 4 };
 
-/* Takes the next line, without its end; false when there is none. */
-static bool next_line(const char **text, size_t *len, const char **line, size_t *line_len)
+bool unbound_next_line(const char **text, size_t *len, const char **line, size_t *line_len)
 {
 	const char *end;
 
@@ -190,7 +189,7 @@ int unbound_parse_zones(const char *text, size_t len, const char *zone, struct a
 	const char *line, *fields[2];
 	size_t line_len;
 
-	while (next_line(&text, &len, &line, &line_len)) {
+	while (unbound_next_line(&text, &len, &line, &line_len)) {
 		size_t n = split(line, line_len, a, fields, 2);
 		const char *name;
 
@@ -214,7 +213,7 @@ int unbound_parse_data(const char *text, size_t len, const char *zone, struct ar
 	const char *line, *fields[FIELDS + 1];
 	size_t line_len;
 
-	while (next_line(&text, &len, &line, &line_len)) {
+	while (unbound_next_line(&text, &len, &line, &line_len)) {
 		size_t n = split(line, line_len, a, fields, FIELDS + 1);
 		struct dns_record r;
 
@@ -258,19 +257,17 @@ static const char *between(
 	return arena_dupn(a, line + p, len - p - s);
 }
 
-static void parse_record(
-	const char *inner, const char *zone, struct arena *a, struct local_zone *out)
+bool unbound_parse_line(
+	const char *line, size_t len, const char *indent, struct arena *a, struct dns_record *out)
 {
-	const char *fields[FIELDS];
-	struct err ignored = ERR_INIT;
-	struct dns_record r;
+	const char *start = arena_printf(a, "%slocal-data: \"", indent);
+	const char *fields[FIELDS], *inner = between(line, len, start, "\"", a);
 
-	if (split(inner, strlen(inner), a, fields, FIELDS) != FIELDS ||
+	if (inner == NULL || split(inner, strlen(inner), a, fields, FIELDS) != FIELDS ||
 		strcmp(fields[1], "IN") != 0)
-		return;
-	r = (struct dns_record){ plain_name(fields[0], a), fields[2], fields[3] };
-	if (dns_record_check(&r, zone, &ignored) == 0)
-		dns_records_add(&out->found, a, &r);
+		return false;
+	*out = (struct dns_record){ plain_name(fields[0], a), fields[2], fields[3] };
+	return true;
 }
 
 bool unbound_parse_file(
@@ -279,12 +276,15 @@ bool unbound_parse_file(
 	const char *rest = text, *line, *inner, *again;
 	const char *start = arena_printf(a, "\tlocal-zone: \"%s.\" ", zone);
 	size_t rest_len = len, line_len;
+	struct err ignored = ERR_INIT;
+	struct dns_record r;
 
-	while (next_line(&rest, &rest_len, &line, &line_len)) {
+	while (unbound_next_line(&rest, &rest_len, &line, &line_len)) {
 		if ((inner = between(line, line_len, start, "", a)) != NULL)
 			out->type = inner;
-		else if ((inner = between(line, line_len, "\tlocal-data: \"", "\"", a)) != NULL)
-			parse_record(inner, zone, a, out);
+		else if (unbound_parse_line(line, line_len, "\t", a, &r) &&
+			dns_record_check(&r, zone, &ignored) == 0)
+			dns_records_add(&out->found, a, &r);
 	}
 	dns_records_sort(&out->found);
 	again = unbound_file(zone, &out->found, a);
@@ -296,7 +296,7 @@ const char *unbound_file_zone(const char *text, size_t len, struct arena *a)
 	const char *line, *inner;
 	size_t line_len;
 
-	while (next_line(&text, &len, &line, &line_len)) {
+	while (unbound_next_line(&text, &len, &line, &line_len)) {
 		inner = between(line, line_len, "\tlocal-zone: \"", ".\" static", a);
 		if (inner != NULL && is_name(inner))
 			return name_fold(a, inner);
@@ -309,7 +309,7 @@ const char *unbound_refusal(const char *text, struct arena *a)
 	const char *line;
 	size_t len = strlen(text), line_len;
 
-	while (next_line(&text, &len, &line, &line_len))
+	while (unbound_next_line(&text, &len, &line, &line_len))
 		if (line_len >= 5 && memcmp(line, "error", 5) == 0)
 			return arena_dupn(a, line, line_len);
 	return NULL;
@@ -327,7 +327,7 @@ bool unbound_includes_nothing(const char *text, size_t len)
 	const char *line;
 	size_t line_len;
 
-	while (next_line(&text, &len, &line, &line_len)) {
+	while (unbound_next_line(&text, &len, &line, &line_len)) {
 		for (size_t i = 0; i + sizeof(word) - 1 <= line_len && line[i] != '#'; i++)
 			if (memcmp(line + i, word, sizeof(word) - 1) == 0)
 				return false;

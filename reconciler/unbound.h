@@ -40,6 +40,13 @@ int unbound_parse_zones(const char *text, size_t len, const char *zone, struct a
 int unbound_parse_data(const char *text, size_t len, const char *zone, struct arena *a,
 	struct local_zone *out, struct err *e);
 
+/* The next line of a text, without its end; false when there is none. */
+bool unbound_next_line(const char **text, size_t *len, const char **line, size_t *line_len);
+
+/* The record of a line INDENT local-data: "NAME. IN TYPE DATA", unchecked. False: it is another line. */
+bool unbound_parse_line(
+	const char *line, size_t len, const char *indent, struct arena *a, struct dns_record *out);
+
 /* The include file: what of it unbound_file would have written. True when that is all of it, byte for
  * byte. */
 bool unbound_parse_file(
