@@ -12,7 +12,7 @@ PACKAGES="build-essential pkg-config git ca-certificates
 	libyaml-dev libcyaml-dev libcurl4-openssl-dev libcjson-dev libsodium-dev libmicrohttpd-dev
 	libcriterion-dev
 	clang libclang-rt-dev clang-format-19 cppcheck mandoc python3 python3-jsonschema python3-yaml
-	bmake dash ruby openssh-client openssh-server busybox-static
+	bmake dash ruby openssh-client openssh-server netcat-openbsd opendoas busybox-static
 	nftables conntrack unbound iproute2 iputils-ping bind9-dnsutils util-linux procps openssl curl jq"
 
 say() { printf '%s\n' "setup: $*" >&2; }

@@ -57,6 +57,8 @@ fi
 export FACTOR
 
 . "$LAB/tests/lib.sh"
+. "$LAB/tests/freebsd.sh"
 lab_start
 . "$LAB/tests/$(basename "$script")"
+freebsd_clean
 exit 0

@@ -121,7 +121,10 @@ refused() {
 # --- The lab ------------------------------------------------------------------------------------------
 
 HOSTS=()
-declare -A HOST_PID=() HOST_JAILS=()
+# HOST_KIND: netns or freebsd; USER_PID: a host that a user reaches by ssh; HOST_JRUN: yes where the jails
+# are Jailrun's.
+declare -A HOST_PID=() HOST_JAILS=() HOST_KIND=() USER_PID=() HOST_JRUN=()
+PLATFORM=${PLATFORM:-netns}
 
 lab_start() {
 	trap 'fail "exit status $? of: $BASH_COMMAND"' ERR
@@ -135,7 +138,9 @@ lab_start() {
 lab_evidence() {
 	local name log
 	for name in "${HOSTS[@]}"; do
-		for log in "$LAB/$name"/*.log "$LAB/$name"/lib/jmesh/nodes/*/*.log; do
+		for log in "$LAB/$name"/*.log "$LAB/$name"/lib/jmesh/nodes/*/*.log \
+		    "$LAB/$name"/var/log/*.log "$LAB/$name"/local/jails/*/root/var/log/*.log \
+		    "$LAB/$name"/local/jailrun/jails/*/root/var/log/*.log; do
 			[ -s "$log" ] || continue
 			printf -- '--- %s (end)\n' "${log#"$LAB"/}"
 			tail -n 4 "$log"
@@ -190,23 +195,53 @@ link_wan() {
 	on "$1" ip link set eth0 up
 }
 
-# on HOST COMMAND...
+# on HOST COMMAND...: jmesh where the user runs it, everything else on the host itself. On a host of
+# FreeBSD jmesh finds what FreeBSD has, the test itself Linux' programs too.
 on() {
-	local name=$1
+	local name=$1 path=$PATH
 	shift
+	if [ "${HOST_KIND[$name]:-}" = freebsd ]; then
+		if [ "${1:-}" != jmesh ]; then
+			path=$LAB/linux:/usr/local/sbin:$PATH
+		elif [ -n "${USER_PID[$name]:-}" ]; then
+			on_user "$name" "$@"
+			return
+		else
+			path=$FREEBSD_PATH:$LAB/bin
+		fi
+	fi
 	# shellcheck disable=SC2016
-	nsenter -t "${HOST_PID[$name]}" -n -m -u -p sh -c 'cd "$0" && exec "$@"' "$LAB/$name" "$@"
+	nsenter -t "${HOST_PID[$name]}" -n -m -u -p sh -c 'PATH=$0; cd "$1" && shift && exec "$@"' \
+	    "$path" "$LAB/$name" "$@"
 }
 
 # in_jail HOST JAIL COMMAND...
 in_jail() {
 	local name=$1 jail=$2
 	shift 2
-	on "$name" ip netns exec "$jail" "$@"
+	if [ "${HOST_KIND[$name]:-}" = freebsd ]; then
+		jail=${JAIL_SYSTEM[$name/$jail]}
+		# shellcheck disable=SC2016
+		on "$name" nsenter "--net=/run/netns/$jail" "--root=$(freebsd_jail_dir "$name" "$jail")/root" \
+		    sh -c 'cd "$0" && exec "$@"' "$LAB/$name" "$@"
+	else
+		on "$name" ip netns exec "$jail" "$@"
+	fi
 }
 
-# jail HOST NAME ADDR: a named network namespace on the host's jail bridge.
+# jail HOST NAME ADDR: a jail on the host's bridge: a named network namespace, on FreeBSD with a root.
 jail() {
+	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		local system=
+		[ "${HOST_JRUN[$1]:-}" != yes ] || system=$(jrun_system_name "$2")
+		freebsd_jail "$@" "$system"
+	else
+		jail_stack "$@"
+		HOST_JAILS[$1]="${HOST_JAILS[$1]:-} $2"
+	fi
+}
+
+jail_stack() {
 	local name=$1 jail=$2 addr=$3
 	# shellcheck disable=SC2016
 	on "$name" sh -ec '
@@ -226,7 +261,6 @@ jail() {
 		mkdir -p "/etc/netns/$jail"
 		printf "nameserver %s\noptions timeout:1 attempts:2\n" "$bridge" >"/etc/netns/$jail/resolv.conf"
 	' jail "$jail" "$addr" "$BRIDGE"
-	HOST_JAILS[$name]="${HOST_JAILS[$name]:-} $jail"
 }
 
 # nat_router NAME ADDR LAN_HOST: LAN_HOST reaches the world through a new router at ADDR, and nobody
