@@ -240,7 +240,7 @@ dist: ## build/jmesh-VERSION.tar.gz, of what is committed: what the packages are
 
 help: ## this text
 	@awk -F':.*## ' '/^##@ /{ printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## /{ printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+		/^[a-z-]+:.*## /{ printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all clean check test unit golden lab demo bench bench-run fuzz fuzz-run lint format format-check layers purity \
 	portable tidy docs-check packaging-check install dist help
