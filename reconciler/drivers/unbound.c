@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "reconciler/drivers/unbound_self.h"
+#include "reconciler/unbound_block.h"
 
 enum { FILE_MAX = 64 * 1024 * 1024 };
 
@@ -38,6 +39,11 @@ static struct dns_record record_of(const char *key, const char *value, struct ar
 		arena_dup(a, space + 1), arena_dup(a, value) };
 }
 
+bool unbound_is_theirs(const struct unbound *u, const struct dns_record *r)
+{
+	return u->conf->block && unbound_block_is_theirs(r, u->conf->zone);
+}
+
 /* 0: *out is the record of one side of a change, or nothing where value is NULL. */
 static int take(struct unbound *u, const struct unbound_scope *s, const char *key,
 	const char *value, struct dns_records *out, struct err *e)
@@ -50,6 +56,8 @@ static int take(struct unbound *u, const struct unbound_scope *s, const char *ke
 	/* A foreign record may be anything, but then unbound itself named it. */
 	if (!dns_records_has(&s->zone.found, &r) && dns_record_check(&r, u->conf->zone, e) < 0)
 		return -1;
+	if (unbound_is_theirs(u, &r))
+		return err_set(e, ERR_CONFIG, NOWHERE, "%s %s is Jailrun's own", r.name, r.type);
 	dns_records_add(out, u->arena, &r);
 	return 0;
 }
@@ -84,90 +92,81 @@ void unbound_edit(struct unbound *u, struct unbound_scope *s, const struct chang
 	dns_records_sort(&s->zone.found);
 }
 
-static void show(const struct unbound_scope *s, struct arena *a, struct items *out)
+int unbound_look(struct unbound *u, size_t first, size_t last, struct arena *a, struct err *e)
 {
-	if (s->zone.type != NULL)
-		items_add(out, KIND_DNS, s->name, "zone", s->zone.type, NULL, 0);
-	for (size_t i = 0; i < s->zone.nested.n; i++)
-		items_add(out, KIND_DNS, s->name, "zone", s->zone.nested.v[i], NULL, 0);
+	static const char *const lists[] = {
+		[SEEN_ZONES] = "list_local_zones",
+		[SEEN_DATA] = "list_local_data",
+	};
+	const char *const files[] = {
+		[SEEN_INCLUDE] = u->conf->include,
+		[SEEN_CONFIG] = u->conf->config,
+	};
+
+	for (size_t i = first; i <= last; i++) {
+		const char **argv;
+
+		if (i < SEEN_ZONES) {
+			u->seen[i] = (struct look){
+				.kind = LOOK_FILE, .path = files[i], .max = FILE_MAX
+			};
+			continue;
+		}
+		argv = arena_alloc(a, 5, sizeof(*argv));
+		argv[0] = u->conf->control;
+		argv[1] = "-c";
+		argv[2] = u->conf->config;
+		argv[3] = lists[i];
+		u->seen[i] = (struct look){ .kind = LOOK_RUN, .cmd = { .argv = argv } };
+	}
+	return u->port->ops->look(u->port->self, &u->seen[first], last - first + 1, a, e);
+}
+
+static void show_records(
+	const struct unbound *u, const struct unbound_scope *s, struct arena *a, struct items *out)
+{
 	for (size_t i = 0; i < s->zone.found.n; i++) {
 		const struct dns_record *r = &s->zone.found.v[i];
 
-		items_add(out, KIND_DNS, s->name, arena_printf(a, "%s %s", r->name, r->type),
-			r->data, NULL, 0);
+		if (!unbound_is_theirs(u, r))
+			items_add(out, KIND_DNS, s->name,
+				arena_printf(a, "%s %s", r->name, r->type), r->data, NULL, 0);
 	}
 }
 
-/* Only the plain case is told: no include anywhere. Files within files are unbound's to follow. */
-static int check_included(struct unbound *u, struct arena *a, struct err *e)
+static void show(
+	const struct unbound *u, const struct unbound_scope *s, struct arena *a, struct items *out)
 {
-	const char *text;
-	size_t len;
+	if (s->zone.type != NULL)
+		items_add(out, KIND_DNS, s->name, "zone", s->zone.type, NULL, 0);
+	for (size_t i = 0; i < s->zone.nested.n; i++) {
+		const char *nested = s->zone.nested.v[i];
+		struct dns_record name = { arena_dupn(a, nested, strcspn(nested, " ")), "", "" };
 
-	if (port_read(u->port, NULL, u->conf->config, FILE_MAX, a, &text, &len, e) != 0)
-		return 0;
-	if (!unbound_includes_nothing(text, len))
-		return 0;
-	return err_set(e, ERR_CONFIG, NOWHERE,
-		"%s does not include %s, so a restarted unbound forgets every name; add to it: "
-		"include: \"%s\"",
-		u->conf->config, u->conf->include, u->conf->include);
-}
-
-/* 0: the include file, which is ours; 1: there is none. Whoever wrote another keeps it. */
-static int include_read(
-	struct unbound *u, struct arena *a, const char **text, size_t *len, struct err *e)
-{
-	const char *path = u->conf->include;
-	int rc = port_read(u->port, NULL, path, FILE_MAX, a, text, len, e);
-
-	if (rc != 0 || unbound_file_is_ours(*text, *len))
-		return rc;
-	return err_set(e, ERR_CONFIG, NOWHERE,
-		"%s was not written by jmesh, to judge by its first line, and is left alone: name "
-		"another file in dns.include, or move it away",
-		path);
-}
-
-/* 0 with *value: what the item "file" says, or NULL when there is none. */
-static int saved_read(struct unbound *u, struct arena *a, const char **value, struct err *e)
-{
-	const char *text;
-	size_t len;
-	int rc = include_read(u, u->arena, &text, &len, e);
-
-	*value = NULL;
-	if (rc < 0)
-		return -1;
-	if (rc > 0)
-		return 0;
-	*value = unbound_parse_file(text, len, u->conf->zone, u->arena, &u->saved.zone)
-		? "as generated"
-		: "altered";
-	return check_included(u, a, e);
+		if (!unbound_is_theirs(u, &name))
+			items_add(out, KIND_DNS, s->name, "zone", nested, NULL, 0);
+	}
+	show_records(u, s, a, out);
 }
 
 /* What the include file tells and nothing wants. */
 static void read_old(
 	struct unbound *u, bool wanted, struct arena *a, struct items *out, struct failures *failed)
 {
+	const struct look *file = &u->seen[SEEN_INCLUDE];
 	struct unbound_old *old = &u->old;
 	struct local_zone live = { 0 }, saved = { 0 };
-	struct err e = ERR_INIT;
-	const char *text;
-	size_t len;
-	int rc = port_read(u->port, NULL, u->conf->include, FILE_MAX, a, &text, &len, &e);
+	struct err e = file->err;
 
-	*old = (struct unbound_old){ 0 };
 	/* Where names are wanted, what is wrong with the file is told with them. */
-	if (rc < 0 && !wanted)
+	if (file->rc < 0 && !wanted)
 		failures_add(failed, KIND_DNS, u->saved.name, NULL, 0, &e);
-	if (rc != 0 || len == 0 || !unbound_file_is_ours(text, len))
+	if (file->rc != 0 || file->len == 0 || !unbound_file_is_ours(file->text, file->len))
 		return;
-	old->zone = unbound_file_zone(text, len, u->arena);
+	old->zone = unbound_file_zone(file->text, file->len, u->arena);
 	if (!wanted) {
 		const char *zone = old->zone == NULL ? u->conf->zone : old->zone;
-		bool whole = unbound_parse_file(text, len, zone, a, &saved);
+		bool whole = unbound_parse_file(file->text, file->len, zone, a, &saved);
 
 		old->saved = arena_printf(u->arena, "saved %s", zone);
 		items_add(out, KIND_DNS, old->saved, "file", whole ? "as generated" : "altered",
@@ -178,7 +177,8 @@ static void read_old(
 		return;
 	old->live = arena_printf(u->arena, "live %s", old->zone);
 	old->lives = true;
-	if (unbound_live_read(u, old->zone, &live, a, &e) < 0) {
+	if ((!wanted && unbound_look(u, SEEN_ZONES, SEEN_DATA, a, &e) < 0) ||
+		unbound_live_parse(u, old->zone, &live, &e) < 0) {
 		err_wrap(&e, "%s still tells of the zone", u->conf->include);
 		failures_add(failed, KIND_DNS, old->live, NULL, 0, &e);
 		return;
@@ -188,8 +188,100 @@ static void read_old(
 		items_add(out, KIND_DNS, old->live, "zone", live.type, NULL, 0);
 }
 
-/* The file is what is known of the old zone: it goes last. */
-static int check_old(const struct unbound *u, struct err *e)
+/* The names of a block that nothing wants, and those of them that unbound answers with. */
+static void read_unwanted_block(
+	struct unbound *u, struct arena *a, struct items *out, struct failures *failed)
+{
+	const char *file = NULL;
+	struct err e = ERR_INIT;
+
+	if (u->seen[SEEN_INCLUDE].rc > 0)
+		return;
+	if (unbound_file_parse(u, &file, &e) < 0) {
+		failures_add(failed, KIND_DNS, u->saved.name, NULL, 0, &e);
+		return;
+	}
+	u->saved.read = true;
+	show_records(u, &u->saved, a, out);
+	if (strcmp(file, "altered") == 0)
+		items_add(out, KIND_DNS, u->saved.name, "file", file, NULL, 0);
+	if (u->saved.zone.found.n == 0)
+		return;
+	if (unbound_look(u, SEEN_ZONES, SEEN_DATA, a, &e) < 0 ||
+		unbound_live_parse(u, u->conf->zone, &u->live.zone, &e) < 0) {
+		failures_add(failed, KIND_DNS, u->live.name, NULL, 0, &e);
+		return;
+	}
+	u->live.read = true;
+	show_records(u, &u->live, a, out);
+}
+
+/* The zone of a scope is Jailrun's, and so is what to do where it is missing. */
+static int check_zone(
+	const struct unbound *u, const struct unbound_scope *s, const char *where, struct err *e)
+{
+	if (!u->conf->block || (s->zone.type != NULL && strcmp(s->zone.type, "static") == 0))
+		return 0;
+	return err_set(e, ERR_CONFIG, NOWHERE,
+		"%s has no static zone %s, which Jailrun makes: run jrun up, or give dns.zone the "
+		"name of Jailrun's zone",
+		where, u->conf->zone);
+}
+
+static int read_scope(struct unbound *u, struct unbound_scope *s, const char **file, struct err *e)
+{
+	bool is_live = s == &u->live;
+
+	if (!is_live)
+		return unbound_file_parse(u, file, e) < 0 ? -1
+							  : check_zone(u, s, u->conf->include, e);
+	return unbound_live_parse(u, u->conf->zone, &s->zone, e) < 0
+		? -1
+		: check_zone(u, s, "unbound", e);
+}
+
+static void unbound_read(void *self, const struct strs *scopes, struct arena *a, struct items *out,
+	struct failures *failed)
+{
+	struct unbound *u = self;
+	struct err e = ERR_INIT;
+	bool wanted = scopes->n != 0;
+
+	u->old = (struct unbound_old){ 0 };
+	u->live = (struct unbound_scope){ .name = u->live.name };
+	u->saved = (struct unbound_scope){ .name = u->saved.name };
+	if (unbound_look(u, 0, wanted ? SEEN - 1 : SEEN_INCLUDE, a, &e) < 0) {
+		for (size_t i = 0; i < scopes->n; i++)
+			failures_add(failed, KIND_DNS, scopes->v[i], NULL, 0, &e);
+		if (!wanted)
+			failures_add(failed, KIND_DNS, u->saved.name, NULL, 0, &e);
+		return;
+	}
+	if (!u->conf->block)
+		read_old(u, wanted, a, out, failed);
+	else if (!wanted)
+		read_unwanted_block(u, a, out, failed);
+	for (size_t i = 0; i < scopes->n; i++) {
+		bool is_live = strcmp(scopes->v[i], u->live.name) == 0;
+		struct unbound_scope *s = is_live ? &u->live : &u->saved;
+		const char *file = NULL;
+
+		if (read_scope(u, s, &file, &e) < 0) {
+			failures_add(failed, KIND_DNS, scopes->v[i], NULL, 0, &e);
+			continue;
+		}
+		s->read = true;
+		/* Names of ours that are in the old zone go with it. */
+		if (is_live && s->zone.type == NULL && u->old.lives &&
+			dns_name_in_zone(u->conf->zone, u->old.zone))
+			s->zone.found.n = 0;
+		if (file != NULL)
+			items_add(out, KIND_DNS, s->name, "file", file, NULL, 0);
+		show(u, s, a, out);
+	}
+}
+
+int unbound_check_old(const struct unbound *u, struct err *e)
 {
 	if (!u->old.lives)
 		return 0;
@@ -202,7 +294,7 @@ static int check_old(const struct unbound *u, struct err *e)
 static int old_apply(struct unbound *u, const char *scope, struct arena *a, struct err *e)
 {
 	if (u->old.saved != NULL && strcmp(scope, u->old.saved) == 0)
-		return check_old(u, e) < 0
+		return unbound_check_old(u, e) < 0
 			? -1
 			: u->port->ops->remove(u->port->self, NULL, u->conf->include, e);
 	if (unbound_live_drop(u, u->old.zone, a, e) < 0)
@@ -215,73 +307,6 @@ static bool is_old(const struct unbound_old *old, const char *scope)
 {
 	return (old->live != NULL && strcmp(scope, old->live) == 0) ||
 		(old->saved != NULL && strcmp(scope, old->saved) == 0);
-}
-
-static void unbound_read(void *self, const struct strs *scopes, struct arena *a, struct items *out,
-	struct failures *failed)
-{
-	struct unbound *u = self;
-
-	read_old(u, scopes->n != 0, a, out, failed);
-	for (size_t i = 0; i < scopes->n; i++) {
-		bool is_live = strcmp(scopes->v[i], u->live.name) == 0;
-		struct unbound_scope *s = is_live ? &u->live : &u->saved;
-		const char *file = NULL;
-		struct err e = ERR_INIT;
-
-		*s = (struct unbound_scope){ .name = s->name };
-		if ((is_live ? unbound_live_read(u, u->conf->zone, &s->zone, a, &e)
-			     : saved_read(u, a, &file, &e)) < 0) {
-			failures_add(failed, KIND_DNS, scopes->v[i], NULL, 0, &e);
-			continue;
-		}
-		s->read = true;
-		/* Names of ours that are in the old zone go with it. */
-		if (is_live && s->zone.type == NULL && u->old.lives &&
-			dns_name_in_zone(u->conf->zone, u->old.zone))
-			s->zone.found.n = 0;
-		if (file != NULL)
-			items_add(out, KIND_DNS, s->name, "file", file, NULL, 0);
-		show(s, a, out);
-	}
-}
-
-/* Checked under another name, one that no "*.conf" takes in, before it replaces the old one. */
-static int save(struct unbound *u, struct arena *a, struct err *e)
-{
-	const char *candidate = arena_printf(a, "%s.jmesh-new", u->conf->include);
-	const char *const argv[] = { "unbound-checkconf", candidate, NULL };
-	const char *text = unbound_file(u->conf->zone, &u->saved.zone.found, a);
-	const struct port_ops *ops = u->port->ops;
-	struct err ignored = ERR_INIT;
-	struct output out;
-	int rc;
-
-	if (check_old(u, e) < 0)
-		return -1;
-	if (ops->replace(u->port->self, NULL, candidate, text, strlen(text), 0644, e) < 0)
-		return err_wrap(
-			e, "the names are not saved (is unbound installed, and 'include' right?)");
-	rc = port_run(u->port, NULL, argv, NULL, a, &out, e);
-	if (rc == 0)
-		rc = ops->replace(
-			u->port->self, NULL, u->conf->include, text, strlen(text), 0644, e);
-	else
-		err_wrap(e, "%s stays as it was", u->conf->include);
-	ops->remove(u->port->self, NULL, candidate, &ignored);
-	return rc;
-}
-
-static void saved_apply(struct unbound *u, const struct change *const *changes, size_t n,
-	struct arena *a, struct failures *failed)
-{
-	struct edits removed = { 0 }, added = { 0 };
-	struct err e = ERR_INIT;
-
-	unbound_edit(u, &u->saved, changes, n, &removed, &added, failed);
-	/* A record that is refused leaves the rest in force. */
-	if (save(u, a, &e) < 0)
-		unbound_fail(changes, n, failed, &e);
 }
 
 static void unbound_apply(void *self, enum phase phase, const char *scope,
@@ -301,23 +326,17 @@ static void unbound_apply(void *self, enum phase phase, const char *scope,
 	} else if (is_live) {
 		unbound_live_apply(u, changes, n, a, failed);
 	} else {
-		saved_apply(u, changes, n, a, failed);
+		unbound_file_apply(u, changes, n, a, failed);
 	}
 }
 
 static int unbound_withdraw(void *self, const char *scope, struct arena *a, struct err *e)
 {
 	struct unbound *u = self;
-	const char *text;
-	size_t len;
-	int rc;
 
 	if (strcmp(scope, u->live.name) == 0)
 		return unbound_live_withdraw(u, a, e);
-	rc = check_old(u, e) < 0 ? -1 : include_read(u, a, &text, &len, e);
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	return u->port->ops->remove(u->port->self, NULL, u->conf->include, e);
+	return unbound_file_withdraw(u, a, e);
 }
 
 static const struct driver_ops unbound_ops = {

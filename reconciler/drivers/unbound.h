@@ -9,9 +9,16 @@
 #include "reconciler/drivers/driver.h"
 
 struct unbound_conf {
-	const char *zone;    /* without a dot at the end */
-	const char *config;  /* unbound's main configuration */
-	const char *include; /* the file that is jmesh's own */
+	const char *zone;      /* without a dot at the end */
+	const char *config;    /* unbound's main configuration */
+	const char *include;   /* the file that is jmesh's own */
+	const char *control;   /* "unbound-control" */
+	const char *checkconf; /* "unbound-checkconf" */
+	/*
+	 * The file is Jailrun's, and jmesh's is a block in it (unbound_block.h): the zone, the names beneath
+	 * local.ZONE and every A record are Jailrun's, live as well.
+	 */
+	bool block;
 };
 
 /* All of it must outlive the driver. */

@@ -28,37 +28,37 @@ static void lines_add(
 }
 
 /* What unbound-control says begins with a time and its own name. */
-static int no_answer(const struct output *out, struct err *e)
+static int no_answer(const struct unbound *u, const struct output *out, struct err *e)
 {
 	const char *said = out->err == NULL ? NULL : strstr(out->err, "error: ");
 
 	if (out->status < 0)
-		return port_failed("unbound-control", out, e);
+		return port_failed(u->conf->control, out, e);
 	said = said == NULL ? out->err : said + strlen("error: ");
 	if (said == NULL || *said == '\0')
-		return port_failed("unbound-control", out, e);
+		return port_failed(u->conf->control, out, e);
 	return err_set(e, ERR_SYSTEM, NOWHERE,
-		"unbound does not answer on its control socket: %.*s: is it running, with "
+		"unbound does not answer on its control socket: %s: %.*s: is it running, with "
 		"'control-enable: yes'?",
-		(int)strcspn(said, "\n"), said);
+		u->conf->control, (int)strcspn(said, "\n"), said);
 }
 
 /* Its status tells of some errors, its output of all. */
-static int judge(const struct output *out, struct arena *a, struct err *e)
+static int judge(const struct unbound *u, const struct output *out, struct arena *a, struct err *e)
 {
 	const char *refusal = out->out == NULL ? NULL : unbound_refusal(out->out, a);
 
 	if (refusal != NULL)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "unbound: %s", refusal);
 	if (out->status != 0)
-		return no_answer(out, e);
+		return no_answer(u, out, e);
 	return 0;
 }
 
 static int control(struct unbound *u, const char *const *words, const char *input, struct arena *a,
 	struct err *e)
 {
-	const char *argv[] = { "unbound-control", "-c", u->conf->config, words[0], words[1],
+	const char *argv[] = { u->conf->control, "-c", u->conf->config, words[0], words[1],
 		words[1] == NULL ? NULL : words[2], NULL };
 	struct command c = {
 		.argv = argv,
@@ -69,27 +69,21 @@ static int control(struct unbound *u, const char *const *words, const char *inpu
 
 	if (u->port->ops->run(u->port->self, &c, 1, a, &out, e) < 0)
 		return -1;
-	return judge(&out, a, e);
+	return judge(u, &out, a, e);
 }
 
-int unbound_live_read(
-	struct unbound *u, const char *zone, struct local_zone *out, struct arena *a, struct err *e)
+int unbound_live_parse(struct unbound *u, const char *zone, struct local_zone *out, struct err *e)
 {
-	const char *const zones[] = { "unbound-control", "-c", u->conf->config, "list_local_zones",
-		NULL };
-	const char *const data[] = { "unbound-control", "-c", u->conf->config, "list_local_data",
-		NULL };
-	struct command cmds[] = { { .argv = zones }, { .argv = data } };
-	struct output outs[2];
+	const struct output *zones = &u->seen[SEEN_ZONES].output;
+	const struct output *data = &u->seen[SEEN_DATA].output;
 
-	if (u->port->ops->run(u->port->self, cmds, 2, a, outs, e) < 0)
+	if (zones->status != 0)
+		return no_answer(u, zones, e);
+	if (data->status != 0)
+		return no_answer(u, data, e);
+	if (unbound_parse_zones(zones->out, zones->out_len, zone, u->arena, out, e) < 0)
 		return -1;
-	for (size_t i = 0; i < 2; i++)
-		if (outs[i].status != 0)
-			return no_answer(&outs[i], e);
-	if (unbound_parse_zones(outs[0].out, outs[0].out_len, zone, u->arena, out, e) < 0)
-		return -1;
-	return unbound_parse_data(outs[1].out, outs[1].out_len, zone, u->arena, out, e);
+	return unbound_parse_data(data->out, data->out_len, zone, u->arena, out, e);
 }
 
 int unbound_live_drop(struct unbound *u, const char *zone, struct arena *a, struct err *e)
@@ -212,13 +206,45 @@ void unbound_live_apply(struct unbound *u, const struct change *const *changes, 
 	tell(u, "local_datas", &add, a, failed);
 }
 
+/* The zone stays, and with it what is not ours of a name. */
+static int withdraw_records(struct unbound *u, struct arena *a, struct err *e)
+{
+	const struct dns_records *found = &u->live.zone.found;
+	struct change *changes = arena_alloc(a, found->n, sizeof(*changes));
+	const struct change **list = arena_alloc(a, found->n, sizeof(*list));
+	struct failures failed = { .arena = a };
+	size_t n = 0;
+
+	for (size_t i = 0; i < found->n; i++) {
+		const struct dns_record *r = &found->v[i];
+
+		if (unbound_is_theirs(u, r))
+			continue;
+		changes[n] = (struct change){
+			.action = ACTION_REMOVE,
+			.kind = KIND_DNS,
+			.scope = u->live.name,
+			.key = arena_printf(a, "%s %s", r->name, r->type),
+			.before = r->data,
+		};
+		list[n] = &changes[n];
+		n++;
+	}
+	if (n != 0)
+		unbound_live_apply(u, list, n, a, &failed);
+	return failed.n == 0 ? 0 : err_set(e, ERR_SYSTEM, NOWHERE, "%s", failed.v[0].text);
+}
+
 int unbound_live_withdraw(struct unbound *u, struct arena *a, struct err *e)
 {
 	struct local_zone *zone = &u->live.zone;
 
 	u->live = (struct unbound_scope){ .name = u->live.name };
-	if (unbound_live_read(u, u->conf->zone, zone, a, e) < 0)
+	if (unbound_look(u, SEEN_ZONES, SEEN_DATA, a, e) < 0 ||
+		unbound_live_parse(u, u->conf->zone, zone, e) < 0)
 		return -1;
+	if (u->conf->block)
+		return withdraw_records(u, a, e);
 	/* A zone takes its records along. */
 	for (size_t i = 0; i < zone->nested.n; i++)
 		if (unbound_live_drop(u, nested_name(zone->nested.v[i], a), a, e) < 0)

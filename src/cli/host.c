@@ -98,6 +98,9 @@ static int open_platform(struct host *h, struct arena *a, struct err *e)
 	yggdrasil_overlay_driver(h->run.yggdrasil, &h->run.overlay);
 	nft_driver(&h->run.firewall, &h->port, mesh->yggdrasil.interface, mesh->firewall.table, a);
 	dns->zone = mesh->dns.zone;
+	dns->control = platform->dns_control;
+	dns->checkconf = platform->dns_checkconf;
+	dns->block = platform->dns_block;
 	dns->config = mesh->dns.config != NULL ? mesh->dns.config : platform->defaults.dns_config;
 	dns->include =
 		mesh->dns.include != NULL ? mesh->dns.include : platform->defaults.dns_include;

@@ -7,11 +7,13 @@
 #define CONTROL "host$ unbound-control -c /etc/u.conf "
 #define INCLUDE "/etc/u.d/jmesh.conf"
 #define CANDIDATE INCLUDE ".jmesh-new"
+#define FOLDER "host$ test -d /etc/u.d\n"
 #define HEAD                                                                              \
 	"# jmesh owns this file and replaces it; what is changed here by hand is lost.\n" \
 	"server:\n\tlocal-zone: \"jrun.\" static\n"
 
-static const struct unbound_conf conf = { "jrun", "/etc/u.conf", INCLUDE };
+static const struct unbound_conf conf = { "jrun", "/etc/u.conf", INCLUDE, "unbound-control",
+	"unbound-checkconf", false };
 static struct arena *arena;
 static struct fake *fake;
 static struct port port;
@@ -29,7 +31,7 @@ static void setup(void)
 	port = fake_port(fake);
 	unbound_driver(&driver, &port, &conf, arena);
 	failed = (struct failures){ .arena = arena };
-	fake_folder(fake, "/etc/u.d");
+	fake_answer(fake, "host$ test -d /etc/u.d", 0, "", "");
 	fake_file(fake, "/etc/u.conf", "include: \"/etc/u.d/*.conf\"\n");
 	n_changes = 0;
 }
@@ -106,7 +108,8 @@ Test(unbound_driver, says_what_to_do_when_the_resolver_is_down)
 	cr_assert_str_eq(read_scope("live jrun"), "");
 	cr_assert_eq(failed.n, 1);
 	cr_assert_str_eq(failed.v[0].text,
-		"unbound does not answer on its control socket: connect: Connection refused for "
+		"unbound does not answer on its control socket: unbound-control: connect: "
+		"Connection refused for "
 		"/run/ctl: is it running, with 'control-enable: yes'?");
 	change("live jrun", "a.jrun AAAA", NULL, "200::1");
 	cr_assert_str_eq(applied(PHASE_NAMES), "");
@@ -239,8 +242,8 @@ Test(unbound_driver, replaces_the_file_only_with_what_was_checked)
 	change("saved jrun", "zone", NULL, "static");
 	change("saved jrun", "file", NULL, "as generated");
 	cr_assert_str_eq(applied(PHASE_NAMES),
-		"replace " CANDIDATE " 644\nhost$ unbound-checkconf " CANDIDATE "\nreplace " INCLUDE
-		" 644\nremove " CANDIDATE "\n");
+		FOLDER "replace " CANDIDATE " 644\nhost$ unbound-checkconf " CANDIDATE
+		       "\nreplace " INCLUDE " 644\nremove " CANDIDATE "\n");
 	cr_assert_str_eq(fake_text(fake, INCLUDE),
 		HEAD "\tlocal-data: \"a.jrun. IN AAAA 200::1\"\n"
 		     "\tlocal-data: \"b.jrun. IN A 10.0.0.1\"\n");
@@ -281,12 +284,14 @@ Test(unbound_driver, keeps_the_old_file_when_the_check_fails)
 
 Test(unbound_driver, makes_no_folder)
 {
-	static const struct unbound_conf elsewhere = { "jrun", "/etc/u.conf", "/none/jmesh.conf" };
+	static const struct unbound_conf elsewhere = { "jrun", "/etc/u.conf", "/none/jmesh.conf",
+		"unbound-control", "unbound-checkconf", false };
 
+	fake_answer(fake, "host$ test -d /none", 1, "", "");
 	unbound_driver(&driver, &port, &elsewhere, arena);
 	read_scope("saved jrun");
 	change("saved jrun", "file", NULL, "as generated");
-	cr_assert_str_eq(applied(PHASE_NAMES), "");
+	cr_assert_str_eq(applied(PHASE_NAMES), "host$ test -d /none\n");
 	cr_assert_eq(failed.n, 1);
 	cr_assert_not_null(strstr(failed.v[0].text, "jmesh-new: its folder does not exist"));
 }
@@ -385,7 +390,8 @@ Test(unbound_driver, tells_of_no_other_zone_than_one_that_is_live_and_was_its_ow
 
 Test(unbound_driver, keeps_zones_within_each_other_apart)
 {
-	static const struct unbound_conf inner = { "office.jrun", "/etc/u.conf", INCLUDE };
+	static const struct unbound_conf inner = { "office.jrun", "/etc/u.conf", INCLUDE,
+		"unbound-control", "unbound-checkconf", false };
 	static const char *const beneath[] = { "live office.jrun", "saved office.jrun", NULL };
 
 	answer_live("office.jrun. static\n", "a.office.jrun. 1 IN AAAA 200::1\n");
