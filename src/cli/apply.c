@@ -2,6 +2,7 @@
 
 #include "cli/host.h"
 #include "cli/render.h"
+#include "os/file.h"
 #include "pairing/handshake.h"
 
 static bool pairs_with(const struct mesh *mesh, const char *name)
@@ -140,10 +141,11 @@ static int forget_all(struct host *h, struct arena *a, bool *changed, struct err
 	if (run_look(&h->run, &v, e) < 0)
 		return -1;
 	*changed = true;
-	for (size_t i = 0; i < v.nodes.n; i++)
+	/* Keys that are another program's are not ours to forget. */
+	for (size_t i = 0; !h->port.ops->traits.foreign_nodes && i < v.nodes.n; i++)
 		if (identity->ops->withdraw(identity->self, v.nodes.v[i], a, e) < 0)
 			return -1;
-	return h->port.ops->remove(h->port.self, NULL, h->lock_path, e);
+	return file_remove(h->lock_path, e);
 }
 
 /* --forget: what a teardown otherwise leaves for the next apply. */
