@@ -27,6 +27,7 @@ struct options {
 	struct strs code;          /* --code PEER=CODE, as given */
 	const char *peer;          /* teardown --peer, or NULL */
 	bool forget;               /* teardown --forget */
+	bool from_jailrun;         /* init --from-jailrun */
 	const char *listen, *node; /* relay */
 	int ttl;
 	unsigned max_pairings, max_connections;
@@ -49,6 +50,7 @@ int cmd_apply(const struct options *o, struct arena *a);
 int cmd_status(const struct options *o, struct arena *a);
 int cmd_roster(const struct options *o, struct arena *a);
 int cmd_teardown(const struct options *o, struct arena *a);
+int cmd_init(const struct options *o, struct arena *a);
 int cmd_relay(const struct options *o, struct arena *a);
 
 /* Reads FILE ("-": standard input), at most MESH_BYTES_MAX. ERR_CONFIG "FILE: is a directory" and so on. */

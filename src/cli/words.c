@@ -12,10 +12,17 @@ enum {
 	ROSTER = 16,
 	TEARDOWN = 32,
 	RELAY = 64,
+	INIT = 128,
 	HOST = DIFF | APPLY | STATUS | ROSTER | TEARDOWN,
 };
 
 static const struct command_words commands[] = {
+	{ "init", INIT, cmd_init, "write a mesh file from what another program set up",
+		"Reads ~/.jrun/state.json and writes its jails and peers down, after which diff "
+		"says in sync.\n"
+		"Never replaces a file.\n"
+		"Exit status: 0 written; 1 an error.\n",
+		true },
 	{ "validate", VALIDATE, cmd_validate, "check the mesh file; touch nothing",
 		"Prints every problem with its place, the line and a caret.\n"
 		"Exit status: 0 the file is good; 1 it is not.\n",
@@ -71,6 +78,8 @@ static const struct option_words options[] = {
 		0, 0, "--peer needs the name of a peer%s" },
 	{ "--forget", NULL, "also forget its roster; without --peer the keys and the lock as well",
 		TEARDOWN, OPTION_SET, FIELD(forget), 0, 0, NULL },
+	{ "--from-jailrun", NULL, "from the jails and pairings of this user's Jailrun", INIT,
+		OPTION_SET, FIELD(from_jailrun), 0, 0, NULL },
 	{ "--listen", "ADDR:PORT",
 		"where to serve, as 0.0.0.0:8080 or [::]:8080 (default 127.0.0.1:8080)", RELAY,
 		OPTION_TEXT, FIELD(listen), 0, 0, "--listen needs ADDR:PORT%s" },
