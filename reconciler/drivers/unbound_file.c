@@ -78,29 +78,6 @@ int unbound_file_parse(struct unbound *u, const char **value, struct err *e)
 	return check_included(u, e);
 }
 
-static const char *folder_of(const char *path, struct arena *a)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash == path ? "/" : arena_dupn(a, path, (size_t)(slash - path));
-}
-
-static int check_folder(const struct unbound *u, struct arena *a, struct err *e)
-{
-	const char *folder = folder_of(u->conf->include, a);
-	const char *const argv[] = { "test", "-d", folder, NULL };
-	struct command c = { .argv = argv };
-	struct output out;
-
-	if (u->port->ops->run(u->port->self, &c, 1, a, &out, e) < 0)
-		return -1;
-	if (out.status == 1)
-		return err_set(e, ERR_SYSTEM, NOWHERE,
-			"the folder %s does not exist; is unbound installed, and 'include' right?",
-			folder);
-	return out.status == 0 ? 0 : port_failed("test", &out, e);
-}
-
 /* Checked under another name, one that no "*.conf" takes in, before it replaces the old one. */
 static int replace(struct unbound *u, const char *text, size_t len, struct arena *a, struct err *e)
 {
@@ -111,9 +88,9 @@ static int replace(struct unbound *u, const char *text, size_t len, struct arena
 	struct output out;
 	int rc;
 
-	if (check_folder(u, a, e) < 0 ||
-		ops->replace(u->port->self, NULL, candidate, text, len, 0644, e) < 0)
-		return -1;
+	if (ops->replace(u->port->self, NULL, candidate, text, len, 0644, e) < 0)
+		return err_wrap(
+			e, "the names are not saved (is unbound installed, and 'include' right?)");
 	rc = port_run(u->port, NULL, argv, NULL, a, &out, e);
 	if (rc == 0)
 		rc = ops->replace(u->port->self, NULL, u->conf->include, text, len, 0644, e);

@@ -11,7 +11,6 @@
 #define INCLUDE "/var/unbound/conf.d/jrun.conf"
 #define CANDIDATE INCLUDE ".jmesh-new"
 #define CONTROL "host$ local-unbound-control -c /var/unbound/unbound.conf "
-#define CHECK "host$ test -d /var/unbound/conf.d\n"
 #define TOP                                                                    \
 	"server:\n  interface: 10.17.89.1\n    local-zone: \"jrun.\" static\n" \
 	"    local-data: \"web.local.jrun. IN A 10.17.89.10\"\n"
@@ -36,7 +35,7 @@ static void setup(void)
 	unbound_driver(&driver, &port, &conf, arena);
 	failed = (struct failures){ .arena = arena };
 	fake_file(fake, conf.config, "include: /var/unbound/conf.d/*.conf\n");
-	fake_answer(fake, "host$ test -d /var/unbound/conf.d", 0, "", "");
+	fake_folder(fake, "/var/unbound/conf.d");
 	fake_answer(fake, "host$ local-unbound-checkconf " CANDIDATE, 0, "", "");
 	fake_answer(fake, CONTROL "list_local_zones", 0, "jrun. static\nlocal.jrun. static\n", "");
 	fake_answer(fake, CONTROL "list_local_data", 0,
@@ -281,8 +280,8 @@ Test(unbound_block, replaces_the_file_only_with_what_was_checked)
 	fake_file(fake, INCLUDE, TOP BLOCK(WEB) BOTTOM);
 	read_all(true);
 	cr_assert_str_eq(apply_one("saved jrun", "db.office.jrun AAAA", NULL, TWO),
-		CHECK "replace " CANDIDATE " 644\nhost$ local-unbound-checkconf " CANDIDATE
-		      "\nreplace " INCLUDE " 644\nremove " CANDIDATE "\n");
+		"replace " CANDIDATE " 644\nhost$ local-unbound-checkconf " CANDIDATE
+		"\nreplace " INCLUDE " 644\nremove " CANDIDATE "\n");
 	cr_assert_str_eq(fake_text(fake, INCLUDE), TOP BLOCK(WEB DB) BOTTOM);
 	/* Jailrun has written the rest of it anew meanwhile. */
 	fake_file(fake, INCLUDE, TOP "# new\n" BLOCK(WEB DB) BOTTOM);
