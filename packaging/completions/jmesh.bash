@@ -1,9 +1,10 @@
 _jmesh() {
 	local word=${COMP_WORDS[COMP_CWORD]} words=
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words='validate diff apply status roster teardown relay --help --version --completion'
+		words='init validate diff apply status roster teardown relay --help --version --completion'
 	else
 		case ${COMP_WORDS[1]} in
+		init) words='--from-jailrun --help' ;;
 		validate) words='--json --help' ;;
 		diff) words='--json --lock --code --help' ;;
 		apply) words='--json --lock --wait --no-pair --code --help' ;;
