@@ -46,8 +46,6 @@ int pf_refused(const struct output *out, struct arena *a, struct err *e)
 {
 	const char *text = pf_complaint(out->err, a);
 
-	if (out->status < 0)
-		return port_failed("pfctl", out, e);
 	if (strstr(text, "/dev/pf") != NULL)
 		return err_set(e, ERR_SYSTEM, NOWHERE,
 			"pfctl: %s: the host must have pf loaded (kldload pf), and the jail see "

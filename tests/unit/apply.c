@@ -311,3 +311,187 @@ Test(apply, takes_nothing_away_because_no_jail_is_seen)
 	cr_assert_str_eq(log, "");
 	cr_assert(failed_with("web", "no jail runs on this host at all, and 'web' once did"));
 }
+
+Test(apply, closes_what_passes_everything_before_anything_else)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	items_add(&w->live, KIND_FIREWALL, "web", "address 203::bad", "allow", NULL, 0);
+	for (size_t i = 0; i < w->live.n; i++)
+		if (strcmp(w->live.v[i].key, "rules") == 0)
+			w->live.v[i].value = "fail-open";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_lt(at(log, "close firewall web change rules"),
+		at(log, "revoke firewall web remove address 203::bad"));
+	cr_assert_lt(at(log, "close firewall _host change rules"),
+		at(log, "revoke firewall web remove address 203::bad"));
+	cr_assert_eq(report.failed.n, 0);
+}
+
+Test(apply, stops_a_node_that_nothing_can_be_put_before)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	for (size_t i = 0; i < w->live.n; i++)
+		if (strcmp(w->live.v[i].key, "rules") == 0)
+			w->live.v[i].value = "fail-open";
+	w->failing = "firewall web rules";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	at(log, "stop web\n");
+	cr_assert_null(strstr(log, "stop db\n"));
+}
+
+Test(apply, saves_the_firewall_where_it_has_files_and_boots_nodes_where_they_are_services)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	w->port_ops.traits = (struct port_traits){ .saves_firewall = true, .boots_nodes = true };
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_eq(report.failed.n, 0);
+	cr_assert_lt(at(log, "protect firewall web add saved rules"),
+		at(log, "overlay overlay web add boot"));
+	cr_assert_lt(at(log, "protect firewall web add boot"), at(log, "overlay overlay web"));
+	at(log, "grant firewall web add saved address 202:1::1");
+	cr_assert_null(strstr(log, "firewall _host add saved address"));
+	cr_assert_str_eq(world_apply(w, RUN_PAIR_WAIT, &report), "");
+}
+
+Test(apply, starts_no_node_that_a_reboot_would_leave_open)
+{
+	static const char *const failing[] = { "firewall web saved rules", "firewall web boot" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct world *w = world_new(arena, MESH);
+		const char *log;
+
+		w->port_ops.traits.saves_firewall = true;
+		w->failing = failing[i];
+		log = world_apply(w, RUN_PAIR_WAIT, &report);
+		cr_assert_null(strstr(log, "overlay overlay web"), "%s", log);
+		at(log, "overlay overlay db add node");
+		cr_assert(failed_with("web", "after a reboot"));
+	}
+}
+
+Test(apply, leaves_nodes_of_another_program_alone)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	w->port_ops.traits = (struct port_traits){ .saves_firewall = true, .foreign_nodes = true };
+	items_add(&w->live, KIND_OVERLAY, "web", "node", "running", NULL, 0);
+	items_add(&w->live, KIND_FIREWALL, "web", "rules", "fail-open", NULL, 0);
+	w->failing = "firewall web rules";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_null(strstr(log, "overlay"), "%s", log);
+	cr_assert_null(strstr(log, "identity"), "%s", log);
+	cr_assert_null(strstr(log, "stop"), "%s", log);
+	w->failing = NULL;
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_eq(report.failed.n, 0);
+	log = world_teardown(w, NULL, &report);
+	cr_assert_null(strstr(log, "stop"), "%s", log);
+	cr_assert_null(strstr(log, "overlay"), "%s", log);
+}
+
+Test(apply, leaves_the_names_of_its_own_jails_to_whoever_has_them)
+{
+	static const char mesh[] = "version: 1\nname: laptop\njails:\n  - name: web\n"
+				   "    address: 10.17.89.10\n";
+	struct world *w = world_new(arena, mesh);
+
+	at(world_apply(w, RUN_PAIR_WAIT, &report), "names dns live jrun add web.local.jrun A\n");
+	w = world_new(arena, mesh);
+	w->port_ops.traits.foreign_nodes = true;
+	cr_assert_null(strstr(world_apply(w, RUN_PAIR_WAIT, &report), "web.local.jrun"));
+}
+
+Test(apply, keeps_a_registry_in_step)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	world_register(w);
+	items_add(&w->live, KIND_PAIRING, "gone", "recorded db", "203::1", NULL, 0);
+	items_add(&w->live, KIND_PAIRING, "office", "recorded old", "202:1::9", NULL, 0);
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_eq(report.failed.n, 0, "%s", log);
+	at(log, "revoke pairing gone remove recorded db\n");
+	cr_assert_lt(at(log, "revoke pairing office remove recorded old\n"),
+		at(log, "grant firewall web add address 202:1::1"));
+	cr_assert_lt(at(log, "grant firewall web add address 202:1::1"),
+		at(log, "names pairing office add recorded api\n"));
+	cr_assert_null(strstr(log, "save lock"));
+	cr_assert_str_eq(world_apply(w, RUN_PAIR_WAIT, &report), "");
+}
+
+Test(apply, leaves_a_registry_alone_that_cannot_be_read)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	world_register(w);
+	w->unreadable = "pairing office";
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_null(strstr(log, "recorded"), "%s", log);
+	at(log, "grant firewall web add address 202:1::1");
+	cr_assert_eq(report.failed.n, 1);
+}
+
+Test(apply, tells_a_registry_and_the_lock_apart)
+{
+	struct world *w = world_new(arena, MESH);
+	struct roster_jail api = { .name = "api", .addr = { { 2, 9, 0, 1 } } };
+	const char *log;
+
+	world_register(w);
+	lock_put(&w->lock, arena,
+		&(struct lock_peer){
+			.name = "gone", .role = "create", .paired_at = 1, .roster = { &api, 1 } });
+	items_add(&w->live, KIND_PAIRING, "gone", "recorded api", "209:1::", NULL, 0);
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_lt(at(log, "revoke pairing gone remove recorded api\n"), at(log, "save lock\n"));
+	cr_assert_eq(w->lock.n, 0);
+	cr_assert_eq(report.failed.n, 0);
+}
+
+Test(apply, a_teardown_takes_back_what_is_saved_and_recorded_and_no_rules)
+{
+	struct world *w = world_new(arena, MESH);
+	const char *log;
+
+	world_register(w);
+	w->port_ops.traits = (struct port_traits){ .saves_firewall = true };
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	items_add(&w->live, KIND_PAIRING, "other", "recorded db", "203::1", NULL, 0);
+	log = world_teardown(w, "office", &report);
+	at(log, "revoke firewall web remove saved address 202:1::1\n");
+	at(log, "revoke pairing office remove recorded api\n");
+	cr_assert_null(strstr(log, "pairing other"));
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	items_add(&w->live, KIND_PAIRING, "other", "recorded db", "203::1", NULL, 0);
+	log = world_teardown(w, NULL, &report);
+	at(log, "revoke firewall db remove saved address 202:1::1\n");
+	at(log, "withdraw firewall web\n");
+	cr_assert_null(strstr(log, "rules"), "%s", log);
+	cr_assert_null(strstr(log, "remove boot"), "%s", log);
+	cr_assert_null(strstr(log, "pairing other"));
+	cr_assert_eq(report.notices.n, 1);
+}
+
+Test(apply, asks_nothing_of_a_host_that_it_is_not_to_protect)
+{
+	struct world *w = world_new(arena, MESH "yggdrasil:\n  protect_host: false\n");
+	const char *log;
+
+	w->port_ops.traits.saves_firewall = true;
+	items_add(&w->live, KIND_FIREWALL, HOST_NODE, "rules", "altered", NULL, 0);
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_null(strstr(log, "firewall _host"), "%s", log);
+	cr_assert_null(strstr(world_teardown(w, NULL, &report), "withdraw firewall _host"));
+}

@@ -123,3 +123,36 @@ Test(diff, of_nothing_wanted_removes_everything_observed)
 	cr_assert_str_eq(plan_of(arena, KIND_OVERLAY, "", "web node running\n", NULL),
 		"remove web node: running -> \n");
 }
+
+Test(diff, closes_what_is_open_before_it_revokes)
+{
+	cr_assert_str_eq(plan_of(arena, KIND_FIREWALL,
+				 "web address 200::2 allow\nweb boot enabled\nweb rules closed\n"
+				 "web saved rules closed\nweb saved address 200::2 allow\n",
+				 "web address 200::3 allow\nweb rules fail-open\n"
+				 "web saved rules altered\nweb saved address 200::3 allow\n",
+				 NULL),
+		"change web rules: fail-open -> closed\n"
+		"remove web address 200::3: allow -> \n"
+		"remove web saved address 200::3: allow -> \n"
+		"add web boot:  -> enabled\n"
+		"change web saved rules: altered -> closed\n"
+		"add web address 200::2:  -> allow\n"
+		"add web saved address 200::2:  -> allow\n");
+}
+
+Test(diff, takes_back_what_is_recorded_early_and_records_late)
+{
+	struct plan plan = { .arena = arena };
+
+	plan_add(&plan,
+		&(struct change){ ACTION_ADD, 0, KIND_PAIRING, "office", "recorded api", NULL,
+			"200::1", NULL, 0 });
+	plan_add(&plan,
+		&(struct change){ ACTION_REMOVE, 0, KIND_PAIRING, "gone", "recorded api", "200::2",
+			NULL, NULL, 0 });
+	plan_sort(&plan);
+	cr_assert_eq(plan.v[0].phase, PHASE_REVOKE);
+	cr_assert_eq(plan.v[0].action, ACTION_REMOVE);
+	cr_assert_eq(plan.v[1].phase, PHASE_NAMES);
+}

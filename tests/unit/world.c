@@ -7,6 +7,7 @@
 #include "base/key.h"
 
 static const char *const phases[] = {
+	[PHASE_CLOSE] = "close",
 	[PHASE_REVOKE] = "revoke",
 	[PHASE_PROTECT] = "protect",
 	[PHASE_IDENTITY] = "identity",
@@ -88,6 +89,15 @@ static void start(struct world *w, const char *node)
 	}
 }
 
+static int withdraw_nothing(void *self, const char *scope, struct arena *a, struct err *e)
+{
+	struct world_driver *d = self;
+
+	(void)a, (void)e;
+	text_addf(&d->world->log, "withdraw %s %s\n", item_kind_name(d->kind), scope);
+	return 0;
+}
+
 static void apply_items(void *self, enum phase phase, const char *scope,
 	const struct change *const *changes, size_t n, struct arena *a, struct failures *failed)
 {
@@ -120,10 +130,53 @@ static void apply_items(void *self, enum phase phase, const char *scope,
 }
 
 static const struct driver_ops driver_ops[] = {
-	{ .name = "identity", .kind = KIND_IDENTITY, .read = read_items, .apply = apply_items },
-	{ .name = "overlay", .kind = KIND_OVERLAY, .read = read_items, .apply = apply_items },
-	{ .name = "firewall", .kind = KIND_FIREWALL, .read = read_items, .apply = apply_items },
-	{ .name = "dns", .kind = KIND_DNS, .read = read_items, .apply = apply_items },
+	{ .name = "identity",
+		.kind = KIND_IDENTITY,
+		.read = read_items,
+		.apply = apply_items,
+		.withdraw = withdraw_nothing },
+	{ .name = "overlay",
+		.kind = KIND_OVERLAY,
+		.read = read_items,
+		.apply = apply_items,
+		.withdraw = withdraw_nothing },
+	{ .name = "firewall",
+		.kind = KIND_FIREWALL,
+		.read = read_items,
+		.apply = apply_items,
+		.withdraw = withdraw_nothing },
+	{ .name = "dns",
+		.kind = KIND_DNS,
+		.read = read_items,
+		.apply = apply_items,
+		.withdraw = withdraw_nothing },
+};
+
+/* Whatever peers it is asked for, it tells of all. */
+static void read_registry(void *self, const struct strs *scopes, struct arena *a, struct items *out,
+	struct failures *failed)
+{
+	struct world_driver *d = self;
+	struct err e = { .text = "could not be read" };
+
+	(void)a;
+	if (scopes->n != 0 && is(d->world->unreadable, KIND_PAIRING, scopes->v[0], NULL)) {
+		failures_add(failed, KIND_PAIRING, scopes->v[0], NULL, 0, &e);
+		return;
+	}
+	for (size_t j = 0; j < d->world->live.n; j++) {
+		const struct item *item = &d->world->live.v[j];
+
+		if (item->kind == KIND_PAIRING)
+			items_add(out, item->kind, item->scope, item->key, item->value, NULL, 0);
+	}
+}
+
+static const struct driver_ops registry_ops = {
+	.name = "registry",
+	.kind = KIND_PAIRING,
+	.read = read_registry,
+	.apply = apply_items,
 };
 
 /* The one world of a test, for the port's functions, whose self is the port in memory. */
@@ -252,6 +305,7 @@ struct world *world_new(struct arena *a, const char *mesh)
 		w->drivers[i] = (struct world_driver){ w, driver_ops[i].kind };
 		*drivers[i] = (struct driver){ &driver_ops[i], &w->drivers[i] };
 	}
+	w->registry = (struct world_driver){ w, KIND_PAIRING };
 	world = w;
 	return w;
 }
@@ -276,4 +330,19 @@ const char *world_address(struct world *w, const char *node)
 	cr_assert_eq(known->rc, 0);
 	addr_format(&known->id.addr, text);
 	return arena_dup(w->a, text);
+}
+
+void world_register(struct world *w)
+{
+	w->run.registry = (struct driver){ &registry_ops, &w->registry };
+}
+
+const char *world_teardown(struct world *w, const char *only, struct report *out)
+{
+	struct err e = ERR_INIT;
+
+	w->log = text_new(w->a);
+	cr_assert_eq(run_teardown(&w->run, only, out, &e), 0, "%s", e.text);
+	cr_assert_not(w->held);
+	return w->log.s;
 }

@@ -1,7 +1,7 @@
 /*
  * A host in memory for runs: drivers that read and change a list of items, a port that has the keys, and
- * hooks. What happens is in a log, a line each: "PHASE KIND SCOPE ACTION KEY", "stop NODE", "take", "drop",
- * "pair PEER…".
+ * hooks. What happens is in a log, a line each: "PHASE KIND SCOPE ACTION KEY", "withdraw KIND SCOPE", "stop
+ * NODE", "pair PEER…".
  */
 #ifndef JMESH_TESTS_UNIT_WORLD_H
 #define JMESH_TESTS_UNIT_WORLD_H
@@ -23,7 +23,7 @@ struct world {
 	struct port_ops port_ops;
 	struct items live;
 	struct strs running, known; /* jails; nodes that have files */
-	struct world_driver drivers[4];
+	struct world_driver drivers[4], registry;
 	struct run run;
 	struct run_hooks hooks;
 	struct text log;
@@ -39,6 +39,12 @@ struct world *world_new(struct arena *a, const char *mesh);
 
 /* Applies and returns what happened since the last call. */
 const char *world_apply(struct world *w, enum run_pair pair, struct report *out);
+
+/* The same of a teardown. */
+const char *world_teardown(struct world *w, const char *only, struct report *out);
+
+/* From now on there is a registry of peers. */
+void world_register(struct world *w);
 
 /* The address that a node's key gives; it has one from its first apply on. */
 const char *world_address(struct world *w, const char *node);
