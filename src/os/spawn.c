@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/child.h"
 #include "os/file.h"
 
 int spawn_high_fd(int fd)
@@ -106,21 +107,40 @@ static int open_input(const struct command *c, struct err *e)
 	return fd;
 }
 
-static _Noreturn void child(
-	const struct command *c, spawn_enter *enter, void *ctx, const int fds[3], int note)
+enum { IN, IN_W, OUT, OUT_W, ERR, ERR_W, NOTE, NOTE_W, FDS };
+
+/* What there is to do between fork and exec. */
+struct plan {
+	const struct command *cmd;
+	spawn_enter *enter;
+	void *ctx;
+	bool session;
+};
+
+static int settle(const struct plan *p, const int *fd, pid_t parent, struct err *e)
+{
+	if (dup2(fd[IN], 0) < 0 || dup2(fd[OUT_W], 1) < 0 || dup2(fd[ERR_W], 2) < 0)
+		return err_sys(e, "dup2");
+	if (setenv("LC_ALL", "C", 1) < 0)
+		return err_sys(e, "setenv");
+	if (p->session && child_end_with(parent) < 0)
+		return err_set(e, ERR_SYSTEM, NOWHERE, "jmesh ended");
+	return p->enter == NULL ? 0 : p->enter(p->ctx, p->cmd->jail, e);
+}
+
+static _Noreturn void child(const struct plan *p, const int *fd, pid_t parent)
 {
 	struct err e = ERR_INIT;
 
-	setpgid(0, 0);
+	if (p->session)
+		setsid();
+	else
+		setpgid(0, 0);
 	spawn_reset_signals();
-	if (dup2(fds[0], 0) < 0 || dup2(fds[1], 1) < 0 || dup2(fds[2], 2) < 0)
-		err_sys(&e, "dup2");
-	else if (setenv("LC_ALL", "C", 1) < 0)
-		err_sys(&e, "setenv");
-	else if (enter == NULL || enter(ctx, c->jail, &e) == 0)
-		spawn_exec(c->argv, &e);
+	if (settle(p, fd, parent, &e) == 0)
+		spawn_exec(p->cmd->argv, &e);
 	/* Shorter than PIPE_BUF, so it is there whole or not at all. */
-	file_write_all(note, e.text, strlen(e.text));
+	file_write_all(fd[NOTE_W], e.text, strlen(e.text));
 	_exit(127);
 }
 
@@ -131,31 +151,35 @@ static void close_all(const int *fds, size_t n)
 			close(fds[i]);
 }
 
-int spawn(const struct command *c, spawn_enter *enter, void *ctx, struct spawned *s, struct err *e)
+static int pipes(int *fd, struct err *e)
 {
-	enum { IN, OUT, OUT_W, ERR, ERR_W, NOTE, NOTE_W, FDS };
-	int fd[FDS] = { -1, -1, -1, -1, -1, -1, -1 };
-	pid_t pid;
-
-	fd[IN] = open_input(c, e);
-	if (fd[IN] < 0)
-		return -1;
 	if (spawn_pipe(&fd[OUT]) < 0 || spawn_pipe(&fd[ERR]) < 0 || spawn_pipe(&fd[NOTE]) < 0 ||
 		fcntl(fd[OUT], F_SETFL, O_NONBLOCK) < 0 ||
-		fcntl(fd[ERR], F_SETFL, O_NONBLOCK) < 0 ||
-		fcntl(fd[NOTE], F_SETFL, O_NONBLOCK) < 0) {
-		err_sys(e, "pipe");
+		fcntl(fd[ERR], F_SETFL, O_NONBLOCK) < 0 || fcntl(fd[NOTE], F_SETFL, O_NONBLOCK) < 0)
+		return err_sys(e, "pipe");
+	return 0;
+}
+
+/* fd[IN] and fd[IN_W] are there already; all are taken over. */
+static int start(const struct plan *p, int fd[FDS], struct spawned *s, struct err *e)
+{
+	pid_t parent = getpid(), pid;
+
+	if (pipes(fd, e) < 0)
 		goto fail;
-	}
 	pid = fork();
 	if (pid < 0) {
 		err_sys(e, "fork");
 		goto fail;
 	}
 	if (pid == 0)
-		child(c, enter, ctx, (int[]){ fd[IN], fd[OUT_W], fd[ERR_W] }, fd[NOTE_W]);
-	/* On both sides, so that the group is there before either relies on it. */
-	setpgid(pid, pid);
+		child(p, fd, parent);
+	/*
+	 * On both sides, so that the group is there before either relies on it. But who leads a group can
+	 * begin no session.
+	 */
+	if (!p->session)
+		setpgid(pid, pid);
 	close(fd[IN]);
 	close(fd[OUT_W]);
 	close(fd[ERR_W]);
@@ -165,4 +189,32 @@ int spawn(const struct command *c, spawn_enter *enter, void *ctx, struct spawned
 fail:
 	close_all(fd, FDS);
 	return -1;
+}
+
+int spawn(const struct command *c, spawn_enter *enter, void *ctx, struct spawned *s, struct err *e)
+{
+	const struct plan p = { .cmd = c, .enter = enter, .ctx = ctx };
+	int fd[FDS] = { -1, -1, -1, -1, -1, -1, -1, -1 };
+
+	fd[IN] = open_input(c, e);
+	if (fd[IN] < 0)
+		return -1;
+	return start(&p, fd, s, e);
+}
+
+int spawn_session(const char *const *argv, struct spawned *s, int *in, struct err *e)
+{
+	const struct command c = { .argv = argv };
+	const struct plan p = { .cmd = &c, .session = true };
+	int fd[FDS] = { -1, -1, -1, -1, -1, -1, -1, -1 };
+
+	if (spawn_pipe(&fd[IN]) < 0)
+		return err_sys(e, "pipe");
+	*in = fd[IN_W];
+	if (fcntl(*in, F_SETFL, O_NONBLOCK) < 0) {
+		err_sys(e, "pipe");
+		close_all(fd, FDS);
+		return -1;
+	}
+	return start(&p, fd, s, e);
 }

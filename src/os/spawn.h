@@ -27,6 +27,13 @@ int spawn(
 	const struct command *c, spawn_enter *enter, void *ctx, struct spawned *out, struct err *e);
 
 /*
+ * A program of this machine that is talked to: *in is the writing end of a pipe to its standard input and
+ * does not block. It has no terminal, leads a session of its own, and is told to end (SIGTERM) when we
+ * end, however that happens, where the system can do that.
+ */
+int spawn_session(const char *const *argv, struct spawned *out, int *in, struct err *e);
+
+/*
  * Becomes the program: looked up in PATH, then in the sbin folders, which the PATH of cron and of a
  * plain user lacks. Returns only to say why not, without the program's name.
  */
