@@ -15,7 +15,7 @@ declare -A JAIL_SYSTEM=()
 freebsd_prepare() {
 	[ ! -d "$LAB/linux" ] || return 0
 	local program path
-	mkdir "$LAB/linux" "$LAB/freebsd" "$LAB/freebsd/bin"
+	mkdir "$LAB/linux" "$LAB/freebsd" "$LAB/freebsd/bin" "$LAB/tools"
 	for program in $FREEBSD_ABSENT unbound sync; do
 		path=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v "$program") || continue
 		cp -L "$path" "$LAB/linux/$program"
@@ -24,6 +24,10 @@ freebsd_prepare() {
 		sed "s|@LAB@|$LAB|g" "$path" >"$LAB/freebsd/${path#"$LAB"/tests/freebsd/}"
 	done
 	chmod +x "$LAB"/freebsd/bin/* "$LAB/freebsd/absent"
+	# What tests call by Linux' name, and GNU's own where FreeBSD's is in the way.
+	ln -s "$LAB/freebsd/bin/local-unbound-control" "$LAB/tools/unbound-control"
+	ln -s "$LAB/freebsd/bin/local-unbound-checkconf" "$LAB/tools/unbound-checkconf"
+	cp -L "$(PATH=/usr/bin:/bin command -v stat)" "$LAB/tools/stat"
 	: >"$LAB/pf-dns.log"
 	: >"$LAB/linux-programs.log"
 	chmod 666 "$LAB/pf-dns.log" "$LAB/linux-programs.log"
@@ -91,7 +95,10 @@ freebsd_host() {
 
 # freebsd_resolver HOST: the local_unbound of the host and its jail bridge.
 freebsd_resolver() {
-	local name=$1
+	local name=$1 jails="interface: $BRIDGE
+		  access-control: 10.17.89.0/24 allow"
+	# Jailrun's own file says it.
+	[ "${HOST_JRUN[$name]:-}" != yes ] || jails=
 	on "$name" tee /var/unbound/unbound.conf >/dev/null <<-CONF
 		server:
 		  username: ""
@@ -101,8 +108,7 @@ freebsd_resolver() {
 		  use-syslog: no
 		  logfile: "$LAB/$name/unbound.log"
 		  interface: 127.0.0.1
-		  interface: $BRIDGE
-		  access-control: 10.17.89.0/24 allow
+		  $jails
 		  module-config: "iterator"
 		  num-threads: 1
 		  local-zone: "test." static
@@ -161,6 +167,11 @@ freebsd_jail() {
 	' freebsd_jail "$host" "$name" "$addr" "$BRIDGE" "$(freebsd_jail_dir "$host" "$system")" "$LAB"
 	HOST_JAILS[$host]="${HOST_JAILS[$host]:-} $name"
 	freebsd_jail_start "$host" "$name" "$addr"
+}
+
+# freebsd_stack HOST JAIL: the file that stands for its network stack.
+freebsd_stack() {
+	echo "/run/netns/${JAIL_SYSTEM[$1/$2]}"
 }
 
 freebsd_jail_dir() {

@@ -58,6 +58,7 @@ export FACTOR
 
 . "$LAB/tests/lib.sh"
 . "$LAB/tests/freebsd.sh"
+. "$LAB/tests/jailrun.sh"
 lab_start
 . "$LAB/tests/$(basename "$script")"
 freebsd_clean

@@ -202,7 +202,7 @@ on() {
 	shift
 	if [ "${HOST_KIND[$name]:-}" = freebsd ]; then
 		if [ "${1:-}" != jmesh ]; then
-			path=$LAB/linux:/usr/local/sbin:$PATH
+			path=$LAB/tools:$LAB/linux:/usr/local/sbin:$PATH
 		elif [ -n "${USER_PID[$name]:-}" ]; then
 			on_user "$name" "$@"
 			return
@@ -231,10 +231,10 @@ in_jail() {
 
 # jail HOST NAME ADDR: a jail on the host's bridge: a named network namespace, on FreeBSD with a root.
 jail() {
-	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
-		local system=
-		[ "${HOST_JRUN[$1]:-}" != yes ] || system=$(jrun_system_name "$2")
-		freebsd_jail "$@" "$system"
+	if [ "${HOST_JRUN[$1]:-}" = yes ]; then
+		jailrun_jail "$@"
+	elif [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		freebsd_jail "$@"
 	else
 		jail_stack "$@"
 		HOST_JAILS[$1]="${HOST_JAILS[$1]:-} $2"
@@ -296,9 +296,13 @@ nat_router() {
 	'
 }
 
-# resolver HOST: a real unbound on the host and its jail bridge, as Debian sets it up.
+# resolver HOST: a real unbound on the host and its jail bridge, as Debian or FreeBSD sets it up.
 resolver() {
 	local name=$1
+	if [ "${HOST_KIND[$name]:-}" = freebsd ]; then
+		freebsd_resolver "$name"
+		return
+	fi
 	cat >"$LAB/$name/etc.unbound.conf" <<-CONF
 		include-toplevel: "/etc/unbound/unbound.conf.d/*.conf"
 	CONF
@@ -331,12 +335,16 @@ resolver() {
 }
 
 resolver_start() {
+	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		freebsd_resolver_start "$1"
+		return
+	fi
 	on "$1" unbound
 	wait_for 5 on "$1" unbound-control status
 }
 
 resolver_stop() {
-	on "$1" sh -c 'kill "$(cat /run/unbound.pid)"'
+	on "$1" sh -c 'kill "$(cat /run/unbound.pid /run/local_unbound.pid 2>/dev/null)"'
 	wait_for 5 eval "! on $1 unbound-control status"
 }
 
@@ -359,7 +367,9 @@ relay_stop() {
 settle() {
 	local name socket words=()
 	for name in "$@"; do
-		for socket in "$LAB/$name"/lib/jmesh/nodes/*/yggdrasil.sock "$LAB/$name"/*.sock; do
+		for socket in "$LAB/$name"/lib/jmesh/nodes/*/yggdrasil.sock "$LAB/$name"/*.sock \
+		    "$LAB/$name"/run/yggdrasil.sock "$LAB/$name"/local/jail*/*/root/var/run/yggdrasil.sock \
+		    "$LAB/$name"/local/jailrun/jails/*/root/var/run/yggdrasil.sock; do
 			[ ! -S "$socket" ] || words+=("$socket")
 		done
 		words+=(--)
@@ -393,8 +403,9 @@ mesh() {
 			yggdrasil:
 			  listen: tcp://$BRIDGE:19001
 			  peers: [${UPSTREAM-$RELAY_NODE}]
-			jails:
 		HEAD
+		host_keys "$name"
+		echo 'jails:'
 		for jail in ${HOST_JAILS[$name]}; do
 			printf '  - name: %s\n    address: 10.17.89.%d\n' "$jail" $((n++))
 		done
@@ -408,12 +419,36 @@ lab_relay() {
 	relay relay
 }
 
-# lab_laptop [ADDR]: a machine with two jails and a resolver.
+# lab_laptop [ADDR]: a machine of this test's platform with two jails and a resolver.
 lab_laptop() {
-	host laptop "${1-203.0.113.10}"
+	case $PLATFORM in
+	netns) host laptop "${1-203.0.113.10}" ;;
+	freebsd*) freebsd_host laptop "${1-203.0.113.10}" ;;
+	jailrun) jailrun_host laptop "${1-203.0.113.10}" ;;
+	esac
 	jail laptop web 10.17.89.10
 	jail laptop api 10.17.89.11
-	resolver laptop
+	case $PLATFORM in
+	netns | freebsd) resolver laptop ;;
+	freebsd-ssh)
+		resolver laptop
+		freebsd_sshd laptop
+		freebsd_user laptop
+		;;
+	jailrun) jailrun_up laptop ;;
+	esac
+}
+
+# host_keys HOST: how its mesh file says where the jails are.
+host_keys() {
+	if [ "${HOST_JRUN[$1]:-}" = yes ]; then
+		printf 'host:\n  platform: jailrun\n'
+	elif [ -n "${USER_PID[$1]:-}" ]; then
+		printf 'host:\n  platform: freebsd\n  ssh: admin@127.0.0.1\n  ssh_key: %s\n  become: doas\n' \
+		    "$LAB/$1/user/.ssh/id_ed25519"
+	elif [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		printf 'host:\n  platform: freebsd\n'
+	fi
 }
 
 lab_server() {
@@ -516,9 +551,35 @@ in_sync() {
 	same "changes" "" "$(changes)"
 }
 
-# rules HOST JAIL: its whole ruleset.
+# rules HOST JAIL: its whole ruleset; of pf its tables too, and whether it is enabled. JAIL - is the host.
 rules() {
-	in_jail "$1" "$2" nft -s list ruleset
+	local enter=(in_jail "$1" "$2")
+	[ "$2" != - ] || enter=(on "$1")
+	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		# shellcheck disable=SC2016
+		"${enter[@]}" sh -c '
+			pfctl -si | sed -n "s/^\(Status: [A-Za-z]*\).*/\1/p"
+			for anchor in "" jmesh; do
+				pfctl -a "$anchor" -sr
+				for table in $(pfctl -a "$anchor" -sT); do
+					echo "<$table> of $anchor/"
+					pfctl -a "$anchor" -t "$table" -T show
+				done
+			done' 2>/dev/null
+	else
+		"${enter[@]}" nft -s list ruleset
+	fi
+}
+
+# What jmesh's own files are on a machine, where it runs and where the jails are.
+jmesh_places() {
+	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		echo "/var/db/jmesh /var/unbound /usr/local/etc /etc/pf.conf /etc/rc.conf $LAB/$1/user" \
+		    "/usr/local/jails/*/root/etc /usr/local/jails/*/local/etc" \
+		    "/usr/local/jailrun/jails/*/root/etc /usr/local/jailrun/jails/*/local/etc"
+	else
+		echo "/var/lib/jmesh /etc/unbound"
+	fi
 }
 
 # state HOST: everything that an apply may change on a host, as text: rulesets, the resolver's records,
@@ -529,13 +590,13 @@ state() {
 		echo "# $jail"
 		rules "$name" "$jail"
 	done
-	on "$name" nft -s list ruleset
+	rules "$name" -
 	on "$name" unbound-control list_local_data | sort
 	on "$name" unbound-control list_local_zones | sort
-	on "$name" sh -c '
-		find /var/lib/jmesh /etc/unbound mesh.lock \( -type f -o -type d \) ! -name "*.log" \
-		    -printf "%p %m %T@ %s\n" 2>/dev/null | sort
-		find /var/lib/jmesh /etc/unbound mesh.lock -type f ! -name "*.log" -exec sha256sum {} + 2>/dev/null | sort -k 2'
+	on "$name" sh -c "
+		find $(jmesh_places "$name") mesh.lock \\( -type f -o -type d \\) ! -name '*.log' \
+		    -printf '%p %m %T@ %s\n' 2>/dev/null | sort
+		find $(jmesh_places "$name") mesh.lock -type f ! -name '*.log' -exec sha256sum {} + 2>/dev/null | sort -k 2"
 	processes "$name"
 }
 
@@ -546,5 +607,68 @@ processes() {
 
 # process HOST NODE: the pid of its node.
 process() {
-	on "$1" sh -c 'awk "{ print \$1; exit }" "/var/lib/jmesh/nodes/$1/yggdrasil.pid"' process "$2"
+	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		local system=self/ns/net
+		[ "$2" = _host ] || system=$(freebsd_stack "$1" "$2")
+		# shellcheck disable=SC2016
+		on "$1" sh -c '
+			case $1 in
+			self/*) wanted=$(stat -L -c %i /proc/self/ns/net) ;;
+			*) wanted=$(stat -c %i "$1") ;;
+			esac
+			for pid in $(pgrep -x yggdrasil); do
+				[ "$(stat -L -c %i "/proc/$pid/ns/net")" != "$wanted" ] || echo "$pid"
+			done' process "$system"
+	else
+		on "$1" sh -c 'awk "{ print \$1; exit }" "/var/lib/jmesh/nodes/$1/yggdrasil.pid"' process "$2"
+	fi
+}
+
+# --- The firewall, by hand ------------------------------------------------------------------------------
+
+# allows HOST JAIL ADDR: whether its table has the address; JAIL - is the host.
+allows() {
+	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		in_jail "$1" "$2" pfctl -q -t mesh_peers -T test "$3"
+	else
+		in_jail "$1" "$2" nft get element inet jmesh mesh_peers "{ $3 }" >/dev/null
+	fi
+}
+
+# allow HOST JAIL ADDR..., disallow HOST JAIL ADDR...: puts them into its table, takes them out.
+allow() {
+	table_by_hand add "$@"
+}
+disallow() {
+	table_by_hand delete "$@"
+}
+table_by_hand() {
+	local verb=$1 host=$2 jail=$3 list
+	shift 3
+	if [ "${HOST_KIND[$host]:-}" = freebsd ]; then
+		in_jail "$host" "$jail" pfctl -q -t mesh_peers -T "$verb" "$@" 2>/dev/null
+	else
+		list=$(printf ', %s' "$@")
+		in_jail "$host" "$jail" nft "$verb" element inet jmesh mesh_peers "{ ${list#, } }"
+	fi
+}
+
+# open_up HOST JAIL: all its rules and tables go; JAIL - is the host.
+open_up() {
+	local enter=(in_jail "$1" "$2")
+	[ "$2" != - ] || enter=(on "$1")
+	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		"${enter[@]}" sh -c 'pfctl -q -F all; for t in $(pfctl -sT); do pfctl -q -t "$t" -T kill; done' 2>/dev/null
+	else
+		"${enter[@]}" nft flush ruleset
+	fi
+}
+
+# flows HOST JAIL ADDR: what connection tracking remembers of flows with that address and would pass.
+flows() {
+	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		in_jail "$1" "$2" pfctl -ss 2>/dev/null | grep -F "$3" || :
+	else
+		in_jail "$1" "$2" conntrack -L -f ipv6 2>/dev/null | grep -F "$3" || :
+	fi
 }
