@@ -270,23 +270,30 @@ freebsd_sshd_stop() {
 	on "$1" pkill -KILL -x sshd
 }
 
-# freebsd_user HOST: the machine of the user who reaches the host by ssh: its network, but nothing of
-# FreeBSD; $LAB/HOST/user is the home.
+# freebsd_user HOST: the machine of the user who reaches the host by ssh: its network and processes, but
+# nothing of FreeBSD, nor what a firewall, a resolver or a node take; $LAB/HOST/user is the home.
 freebsd_user() {
 	local name=$1 dir=$LAB/$1
 	mkdir -p "$dir/user"
 	# shellcheck disable=SC2016
-	nsenter -t "${HOST_PID[$name]}" -n -u unshare --mount --pid --fork --kill-child=KILL bash -ec '
-		dir=$1
+	nsenter -t "${HOST_PID[$name]}" -n -u -p unshare --mount bash -ec '
+		dir=$1 absent=$2
 		mount -t proc proc /proc
 		mount --bind "$dir/user" "$(getent passwd 0 | cut -d : -f 6)"
 		mkdir "$dir/user.run"
 		mount --bind "$dir/user.run" /run
+		for program in $absent; do
+			found=$(realpath "/usr/sbin/$program" 2>/dev/null) && [ -f "$found" ] || continue
+			case ${found##*/} in
+			"$program") mount --bind "$LAB/freebsd/absent" "$found" ;;
+			esac
+		done
 		trap : TERM INT HUP
 		: >"$dir/user.up"
 		sleep infinity &
 		while :; do wait || :; done
-	' user "$dir" >"$dir/user.log" 2>&1 &
+	' user "$dir" "nft conntrack unbound unbound-control unbound-checkconf yggdrasil yggdrasilctl" \
+	    >"$dir/user.log" 2>&1 &
 	disown
 	local parent=$!
 	wait_for 5 test -e "$dir/user.up"

@@ -195,13 +195,26 @@ link_wan() {
 	on "$1" ip link set eth0 up
 }
 
+# runs_jmesh COMMAND...: whether that is jmesh, perhaps with another environment.
+runs_jmesh() {
+	case $1 in
+	jmesh) return 0 ;;
+	env | setsid | timeout)
+		case " $* " in
+		*" jmesh "*) return 0 ;;
+		esac
+		;;
+	esac
+	return 1
+}
+
 # on HOST COMMAND...: jmesh where the user runs it, everything else on the host itself. On a host of
 # FreeBSD jmesh finds what FreeBSD has, the test itself Linux' programs too.
 on() {
 	local name=$1 path=$PATH
 	shift
 	if [ "${HOST_KIND[$name]:-}" = freebsd ]; then
-		if [ "${1:-}" != jmesh ]; then
+		if ! runs_jmesh "$@"; then
 			path=$LAB/tools:$LAB/linux:/usr/local/sbin:$PATH
 		elif [ -n "${USER_PID[$name]:-}" ]; then
 			on_user "$name" "$@"
@@ -386,6 +399,45 @@ pings() {
 # no_ping HOST JAIL TARGET: of three requests none is answered.
 no_ping() {
 	refused in_jail "$1" "$2" ping -c 3 -i 0.2 -W 1 "$3"
+}
+
+# places: where things are on the laptop, as everybody on it sees them. STATE: jmesh's own folder; INCLUDE:
+# the file with its names, in CONFD; KEYS, CONFS: patterns of the nodes' files.
+places() {
+	local jails=/usr/local/jails/*
+	STATE=/var/lib/jmesh
+	CONFD=/etc/unbound/unbound.conf.d INCLUDE=$CONFD/jmesh.conf
+	KEYS=$STATE/nodes/*/key.pem
+	CONFS=$STATE/nodes/*/yggdrasil.conf
+	[ "$PLATFORM" != netns ] || return 0
+	STATE=/var/db/jmesh
+	CONFD=/var/unbound/conf.d INCLUDE=$CONFD/jmesh.conf
+	if [ "$PLATFORM" = jailrun ]; then
+		jails=/usr/local/jailrun/jails/*
+		INCLUDE=$CONFD/jrun.conf
+	fi
+	KEYS="/usr/local/etc/yggdrasil.key $jails/local/etc/yggdrasil.key"
+	CONFS="/usr/local/etc/yggdrasil.conf $jails/local/etc/yggdrasil.conf"
+	[ "$PLATFORM" = freebsd ] || STATE=$LAB/laptop/user/.local/state/jmesh/laptop
+}
+places
+
+# file_of NODE key|conf|socket: a file of a node of the laptop.
+file_of() {
+	local dir=$STATE/nodes/$1 root=
+	if [ "$PLATFORM" = netns ]; then
+		case $2 in
+		key) echo "$dir/key.pem" ;;
+		conf) echo "$dir/yggdrasil.conf" ;;
+		socket) echo "$dir/yggdrasil.sock" ;;
+		esac
+		return
+	fi
+	[ "$1" = _host ] || root=$(freebsd_jail_dir laptop "${JAIL_SYSTEM[laptop/$1]}")
+	case $2 in
+	socket) echo "${root:+$root/root}/var/run/yggdrasil.sock" ;;
+	*) echo "${root:-/usr}/local/etc/yggdrasil.$2" ;;
+	esac
 }
 
 # --- Mesh files -----------------------------------------------------------------------------------------
@@ -671,4 +723,37 @@ flows() {
 	else
 		in_jail "$1" "$2" conntrack -L -f ipv6 2>/dev/null | grep -F "$3" || :
 	fi
+}
+
+# wipe_laptop: everything of jmesh's is gone, as on a new machine.
+wipe_laptop() {
+	case $PLATFORM in
+	netns)
+		on laptop sh -c '
+			pkill -9 yggdrasil
+			nft flush ruleset
+			for jail in web api; do ip netns exec $jail nft flush ruleset; done
+			unbound-control local_zone_remove jrun >/dev/null
+			rm -rf /var/lib/jmesh "$1" mesh.lock' wipe "$INCLUDE" || true
+		;;
+	freebsd*)
+		# shellcheck disable=SC2016
+		on laptop sh -c '
+			for enter in "" "jexec web" "jexec api"; do
+				$enter service yggdrasil onestop
+				$enter pfctl -qd
+				$enter sh -c "pfctl -q -F all; rm -f /etc/pf.conf /etc/pf.jmesh.conf /usr/local/etc/yggdrasil.*
+					for t in \$(pfctl -sT); do pfctl -q -t \$t -T kill; done
+					sed -i -e /^pf_/d -e /^yggdrasil_/d /etc/rc.conf"
+			done
+			pkill -9 -x yggdrasil
+			unbound-control local_zone_remove jrun
+			rm -rf /var/db/jmesh "$1" "$2" mesh.lock' wipe "$INCLUDE" "$STATE" >/dev/null 2>&1 || true
+		;;
+	jailrun)
+		jrun_state laptop '.peers = []'
+		jrun_up laptop >/dev/null 2>&1
+		rm -rf "$STATE" "$LAB/laptop/mesh.lock"
+		;;
+	esac
 }
