@@ -79,6 +79,43 @@ static const char *setting(struct checker *c, const char *s, const char *otherwi
 	return checker_holds(c, s, rule, path) ? s : otherwise;
 }
 
+static void check_ssh(struct checker *c, const struct raw_host *raw)
+{
+	static const enum mesh_become becomes[] = {
+		[RAW_BECOME_UNSET] = BECOME_NONE,
+		[RAW_BECOME_NONE] = BECOME_NONE,
+		[RAW_DOAS] = BECOME_DOAS,
+		[RAW_SUDO] = BECOME_SUDO,
+	};
+	const struct {
+		const char *key, *path;
+		bool given;
+	} others[] = {
+		{ "ssh_port", "host.ssh_port", raw->ssh_port != NULL },
+		{ "ssh_key", "host.ssh_key", raw->ssh_key != NULL },
+		{ "become", "host.become", raw->become != RAW_BECOME_UNSET },
+	};
+	const char *port = setting(c, raw->ssh_port, NULL, value_port, "host.ssh_port");
+
+	c->mesh->host.ssh = setting(c, raw->ssh, NULL, value_ssh, "host.ssh");
+	for (const char *p = port; p != NULL && *p != '\0'; p++)
+		c->mesh->host.ssh_port = c->mesh->host.ssh_port * 10 + (*p - '0');
+	c->mesh->host.ssh_key = setting(c, raw->ssh_key, NULL, value_home_path, "host.ssh_key");
+	c->mesh->host.become = becomes[raw->become];
+	if (raw->ssh != NULL && raw->platform == RAW_NETNS)
+		checker_wrong(c, "host.ssh", "remove 'ssh'",
+			"platform netns has its jails on this machine: there is no ssh to it");
+	if (raw->ssh != NULL && raw->platform == RAW_JAILRUN)
+		checker_wrong(c, "host.ssh", "remove 'ssh'",
+			"platform jailrun is reached as its state.json says");
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (others[i].given && raw->ssh == NULL)
+			checker_wrong(c, others[i].path,
+				raw->platform == RAW_JAILRUN ? NULL
+							     : "name the machine by 'ssh' as well",
+				"'%s' is only for a host that is reached by 'ssh'", others[i].key);
+}
+
 static void check_host(struct checker *c, const struct raw_host *raw)
 {
 	static const enum mesh_platform platforms[] = {
@@ -91,6 +128,8 @@ static void check_host(struct checker *c, const struct raw_host *raw)
 
 	c->mesh->host.platform = platforms[raw->platform];
 	c->mesh->host.state_dir = setting(c, raw->state_dir, NULL, value_path, "host.state_dir");
+	check_ssh(c, raw);
+	c->mesh->host.line = checker_line(c, "host");
 }
 
 static void check_relay(struct checker *c, const struct raw_relay *raw)
@@ -130,8 +169,14 @@ static void check_yggdrasil(struct checker *c, const struct raw_yggdrasil *raw)
 		strs_push(c->arena, peers, "tcp://relay.jail.run:37100");
 }
 
-static void check_firewall(struct checker *c, const struct raw_firewall *raw)
+static void check_firewall(
+	struct checker *c, const struct raw_firewall *raw, enum raw_platform platform)
 {
+	static const enum mesh_manage manages[] = {
+		[RAW_MANAGE_UNSET] = MANAGE_AUTO,
+		[RAW_RULESET] = MANAGE_RULESET,
+		[RAW_ANCHOR] = MANAGE_ANCHOR,
+	};
 	static const enum mesh_firewall backends[] = {
 		[RAW_BACKEND_UNSET] = FIREWALL_AUTO,
 		[RAW_BACKEND_AUTO] = FIREWALL_AUTO,
@@ -140,6 +185,13 @@ static void check_firewall(struct checker *c, const struct raw_firewall *raw)
 	};
 
 	c->mesh->firewall.backend = backends[raw->backend];
+	c->mesh->firewall.manage = manages[raw->manage];
+	if (raw->manage != RAW_MANAGE_UNSET && raw->backend == RAW_NFTABLES)
+		checker_wrong(c, "firewall.manage", "remove 'manage'",
+			"'manage' says who owns pf.conf, and nftables has none");
+	else if (raw->manage != RAW_MANAGE_UNSET && platform == RAW_NETNS)
+		checker_wrong(c, "firewall.manage", "remove 'manage'",
+			"'manage' says who owns pf.conf, and platform netns has none");
 	c->mesh->firewall.table =
 		setting(c, raw->table, "mesh_peers", value_table, "firewall.table");
 	c->mesh->firewall.line = checker_line(c, "firewall");
@@ -274,7 +326,7 @@ bool check_mesh(const struct raw_mesh *raw, const struct node *tree, struct aren
 	check_host(c, &raw->host);
 	check_relay(c, &raw->relay);
 	check_yggdrasil(c, &raw->yggdrasil);
-	check_firewall(c, &raw->firewall);
+	check_firewall(c, &raw->firewall, raw->host.platform);
 	check_dns(c, &raw->dns);
 	check_jails(c, raw);
 	check_peers(c, raw);

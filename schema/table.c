@@ -27,6 +27,15 @@ static const cyaml_strval_t backends[] = {
 	{ "pf", RAW_PF },
 	{ "nftables", RAW_NFTABLES },
 };
+static const cyaml_strval_t becomes[] = {
+	{ "doas", RAW_DOAS },
+	{ "sudo", RAW_SUDO },
+	{ "none", RAW_BECOME_NONE },
+};
+static const cyaml_strval_t manages[] = {
+	{ "ruleset", RAW_RULESET },
+	{ "anchor", RAW_ANCHOR },
+};
 static const cyaml_strval_t servers[] = { { "unbound", RAW_UNBOUND }, { "none", RAW_SERVER_NONE } };
 static const cyaml_strval_t pairs[] = {
 	{ "create", RAW_CREATE },
@@ -71,6 +80,10 @@ static const cyaml_schema_value_t peer = {
 static const cyaml_schema_field_t host_fields[] = {
 	CHOICE("platform", raw_host, platform, platforms),
 	TEXT("state_dir", OPTIONAL, raw_host, state_dir),
+	TEXT("ssh", OPTIONAL, raw_host, ssh),
+	TEXT("ssh_port", OPTIONAL, raw_host, ssh_port),
+	TEXT("ssh_key", OPTIONAL, raw_host, ssh_key),
+	CHOICE("become", raw_host, become, becomes),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t relay_fields[] = {
@@ -91,6 +104,7 @@ static const cyaml_schema_field_t yggdrasil_fields[] = {
 };
 static const cyaml_schema_field_t firewall_fields[] = {
 	CHOICE("backend", raw_firewall, backend, backends),
+	CHOICE("manage", raw_firewall, manage, manages),
 	TEXT("table", OPTIONAL, raw_firewall, table),
 	CYAML_FIELD_END,
 };

@@ -13,6 +13,8 @@
 enum raw_bool { RAW_UNSET, RAW_TRUE, RAW_FALSE };
 enum raw_platform { RAW_PLATFORM_UNSET, RAW_AUTO, RAW_FREEBSD, RAW_JAILRUN, RAW_NETNS };
 enum raw_backend { RAW_BACKEND_UNSET, RAW_BACKEND_AUTO, RAW_PF, RAW_NFTABLES };
+enum raw_become { RAW_BECOME_UNSET, RAW_BECOME_NONE, RAW_DOAS, RAW_SUDO };
+enum raw_manage { RAW_MANAGE_UNSET, RAW_RULESET, RAW_ANCHOR };
 enum raw_server { RAW_SERVER_UNSET, RAW_UNBOUND, RAW_SERVER_NONE };
 enum raw_pair { RAW_PAIR_UNSET, RAW_NONE, RAW_CREATE, RAW_JOIN, RAW_RENDEZVOUS };
 
@@ -35,7 +37,8 @@ struct raw_peer {
 
 struct raw_host {
 	enum raw_platform platform;
-	const char *state_dir;
+	const char *state_dir, *ssh, *ssh_port, *ssh_key;
+	enum raw_become become;
 };
 
 struct raw_relay {
@@ -52,6 +55,7 @@ struct raw_yggdrasil {
 
 struct raw_firewall {
 	enum raw_backend backend;
+	enum raw_manage manage;
 	const char *table;
 };
 

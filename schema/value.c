@@ -56,6 +56,43 @@ bool value_path(const char *s, struct fault *f)
 	return true;
 }
 
+bool value_ssh(const char *s, struct fault *f)
+{
+	const char *at = strchr(s, '@');
+
+	/* It becomes a word of ssh's, which takes a '-' at the beginning for an option. */
+	if (at == NULL ? is_word(s, 1, 255, "_-.:") && s[0] != '-'
+		       : is_word(at + 1, 1, 255, "_-.:") && at[1] != '-' && at != s &&
+				s[0] != '-' && is_word(s, 3, 511, "_-.:@"))
+		return true;
+	return refuse(f, "is not a machine that ssh can be told",
+		"write user@host, or the host alone; it may be a Host of ~/.ssh/config");
+}
+
+bool value_port(const char *s, struct fault *f)
+{
+	unsigned n = 0;
+
+	for (const char *p = s; *p >= '0' && *p <= '9' && n <= 65535; p++)
+		n = n * 10 + (unsigned)(*p - '0');
+	if (s[0] != '0' && n >= 1 && n <= 65535 && s[strspn(s, "0123456789")] == '\0')
+		return true;
+	return refuse(f, "is not a port", "it is a number from 1 to 65535");
+}
+
+bool value_home_path(const char *s, struct fault *f)
+{
+	/* ssh puts something else in the place of '%' and a letter. */
+	if (strchr(s, '%') != NULL)
+		return refuse(f, "has a '%' in it, which means something else to ssh", NULL);
+	if (strncmp(s, "~/", 2) == 0)
+		return value_path(s + 1, f);
+	if (s[0] != '/')
+		return refuse(f, "is neither an absolute path nor one in your home",
+			"begin it with '/' or '~/'");
+	return value_path(s, f);
+}
+
 bool value_interface(const char *s, struct fault *f)
 {
 	if (strcmp(s, "lo") == 0)

@@ -11,7 +11,10 @@ struct fault {
 
 /* Each: true, or false with the fault set. */
 bool value_label(const char *s, struct fault *f);
-bool value_path(const char *s, struct fault *f); /* absolute */
+bool value_path(const char *s, struct fault *f);      /* absolute */
+bool value_ssh(const char *s, struct fault *f);       /* "user@host" or "host" */
+bool value_port(const char *s, struct fault *f);      /* 1 to 65535 */
+bool value_home_path(const char *s, struct fault *f); /* absolute, or beginning with "~/" */
 bool value_interface(
 	const char *s, struct fault *f);          /* 1 to 15 of letters, digits, '_', '-', '.' */
 bool value_table(const char *s, struct fault *f); /* 1 to 31 of letters, digits, '_' */

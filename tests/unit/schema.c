@@ -33,6 +33,11 @@ Test(schema, defaults_stand_where_the_file_says_nothing)
 	cr_assert_str_eq(l.mesh.name, "laptop");
 	cr_assert_eq(l.mesh.host.platform, PLATFORM_AUTO);
 	cr_assert_null(l.mesh.host.state_dir);
+	cr_assert_null(l.mesh.host.ssh);
+	cr_assert_eq(l.mesh.host.ssh_port, 0);
+	cr_assert_null(l.mesh.host.ssh_key);
+	cr_assert_eq(l.mesh.host.become, BECOME_NONE);
+	cr_assert_eq(l.mesh.firewall.manage, MANAGE_AUTO);
 	cr_assert_str_eq(l.mesh.relay.url, "https://relay.jail.run");
 	cr_assert_str_eq(l.mesh.yggdrasil.listen, "tcp://10.17.89.1:19001");
 	cr_assert_eq(l.mesh.yggdrasil.peers.n, 1);
@@ -122,6 +127,25 @@ static void check_whole(const struct mesh *m)
 	cr_assert(m->peers[2].roster.jails[0].has_key);
 	addr_format(&m->peers[2].roster.jails[0].addr, text);
 	cr_assert_str_eq(text, "202:90bc:2ab6:34c1:3e3f:e723:783f:ab2");
+}
+
+Test(schema, a_host_behind_ssh_is_told_whole)
+{
+	for (int with_lines = 0; with_lines < 2; with_lines++) {
+		struct loaded l = load(HEAD "host: {ssh: admin@cellar, ssh_port: 2222, "
+					    "ssh_key: ~/.ssh/id, become: doas}\n"
+					    "firewall: {manage: anchor}\n",
+			with_lines != 0);
+
+		cr_assert_eq(l.rc, 0);
+		cr_assert_str_eq(l.mesh.host.ssh, "admin@cellar");
+		cr_assert_eq(l.mesh.host.ssh_port, 2222);
+		cr_assert_str_eq(l.mesh.host.ssh_key, "~/.ssh/id");
+		cr_assert_eq(l.mesh.host.become, BECOME_DOAS);
+		cr_assert_eq(l.mesh.firewall.manage, MANAGE_ANCHOR);
+		cr_assert_eq(l.mesh.host.line, with_lines ? 3 : 0);
+		arena_free(l.arena);
+	}
 }
 
 Test(schema, a_file_loads_the_same_with_lines_and_without)
