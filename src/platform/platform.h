@@ -31,7 +31,10 @@ struct platform {
 		struct port *out, const struct platform_conf *conf, struct arena *a, struct err *e);
 };
 
-/* By name; "auto" is the one that fits this machine. ERR_CONFIG when this build has it not. */
+/*
+ * By name; "auto" is the one that fits this machine, and so means nothing for a host that is another.
+ * ERR_CONFIG when this build has it not.
+ */
 int platform_find(const char *name, const struct platform **out, struct err *e);
 
 #endif
