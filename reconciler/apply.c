@@ -19,10 +19,10 @@ static struct driver *driver_of(struct run *r, enum item_kind kind)
 	return NULL;
 }
 
-static bool told(
-	const struct failures *list, enum item_kind kind, const char *scope, const char *key)
+static bool told_since(const struct failures *list, size_t first, enum item_kind kind,
+	const char *scope, const char *key)
 {
-	for (size_t i = 0; i < list->n; i++) {
+	for (size_t i = first; i < list->n; i++) {
 		const struct failure *f = &list->v[i];
 
 		if (f->kind == kind && strcmp(f->scope, scope) == 0 &&
@@ -30,6 +30,12 @@ static bool told(
 			return true;
 	}
 	return false;
+}
+
+static bool told(
+	const struct failures *list, enum item_kind kind, const char *scope, const char *key)
+{
+	return told_since(list, 0, kind, scope, key);
 }
 
 /*
@@ -165,6 +171,7 @@ static void carry_out(struct run *r, struct view *v, const struct change *const 
 		? &r->registry
 		: driver_of(r, first->kind);
 	const struct change *rules = closing(group, n);
+	size_t told_before = out->failed.n;
 	struct err e;
 
 	if (why_not != NULL) {
@@ -178,7 +185,8 @@ static void carry_out(struct run *r, struct view *v, const struct change *const 
 		driver->ops->apply(
 			driver->self, first->phase, first->scope, group, n, r->a, &out->failed);
 	for (size_t i = 0; i < n; i++) {
-		if (told(&out->failed, group[i]->kind, group[i]->scope, group[i]->key))
+		if (told_since(&out->failed, told_before, group[i]->kind, group[i]->scope,
+			    group[i]->key))
 			continue;
 		plan_add(&out->done, group[i]);
 		out->changed = true;
