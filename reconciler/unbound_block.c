@@ -16,6 +16,16 @@ static bool line_is(const char *line, size_t len, const char *text)
 	return len == strlen(text) && memcmp(line, text, len) == 0;
 }
 
+/* A mark may be indented like the lines between. */
+static bool is_mark(const char *line, size_t len, const char *mark)
+{
+	while (len > 0 && (*line == ' ' || *line == '\t')) {
+		line++;
+		len--;
+	}
+	return line_is(line, len, mark);
+}
+
 static int find_block(const char *text, size_t len, struct block *out, struct err *e)
 {
 	const char *rest = text, *line;
@@ -26,11 +36,11 @@ static int find_block(const char *text, size_t len, struct block *out, struct er
 	while (unbound_next_line(&rest, &rest_len, &line, &line_len)) {
 		size_t at = (size_t)(line - text), next = (size_t)(rest - text);
 
-		if (line_is(line, line_len, BLOCK_BEGIN)) {
+		if (is_mark(line, line_len, BLOCK_BEGIN)) {
 			begins++;
 			out->begin = at;
 			out->inside = next;
-		} else if (line_is(line, line_len, BLOCK_END)) {
+		} else if (is_mark(line, line_len, BLOCK_END)) {
 			ends++;
 			out->outside = at;
 			out->end = next;
@@ -92,8 +102,8 @@ const char *unbound_block_zone(const char *text, size_t len, const char *zone, s
 		const char *p = line, *end = line + line_len;
 		char *name;
 
-		if (line_is(line, line_len, BLOCK_BEGIN) || line_is(line, line_len, BLOCK_END))
-			inside = line_is(line, line_len, BLOCK_BEGIN);
+		if (is_mark(line, line_len, BLOCK_BEGIN) || is_mark(line, line_len, BLOCK_END))
+			inside = is_mark(line, line_len, BLOCK_BEGIN);
 		if (inside || strcmp(word(&p, end, a), "local-zone:") != 0)
 			continue;
 		name = name_fold(a, word(&p, end, a));
@@ -143,8 +153,7 @@ int unbound_block_parse(const char *text, size_t len, const char *zone, struct a
 			dns_records_add(&out->found, a, &r);
 	}
 	dns_records_sort(&out->found);
-	/* A block without a line is none that Jailrun's Ansible leaves. */
-	*as_generated = n != 0 && out->found.n == n;
+	*as_generated = out->found.n == n;
 	return 0;
 }
 
@@ -191,12 +200,16 @@ int unbound_block_edit(const char *text, size_t len, const char *zone,
 	if (find_block(text, len, &block, e) < 0)
 		return -1;
 	text_addn(out, text, block.begin);
-	if (records->n != 0) {
+	if (records->n != 0 && !block.there) {
 		if (block.begin != 0 && text[block.begin - 1] != '\n')
 			text_add(out, "\n");
 		text_add(out, BLOCK_BEGIN "\n");
-		add_lines(text + block.inside, block.outside - block.inside, zone, records, a, out);
+		add_lines("", 0, zone, records, a, out);
 		text_add(out, BLOCK_END "\n");
+	} else if (records->n != 0) {
+		text_addn(out, text + block.begin, block.inside - block.begin);
+		add_lines(text + block.inside, block.outside - block.inside, zone, records, a, out);
+		text_addn(out, text + block.outside, block.end - block.outside);
 	}
 	text_addn(out, text + block.end, len - block.end);
 	return 0;

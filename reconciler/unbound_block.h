@@ -1,7 +1,7 @@
 /*
- * Jailrun's configuration of its resolver, jrun.conf (Jailrun 0.9.0), of which the lines between two marks are
- * the names of peers. Everything else in it is Jailrun's: the zone, the names of its own jails, which are
- * those beneath local.ZONE, and every A record. Pure.
+ * Jailrun's configuration of its resolver, jrun.conf (Jailrun 0.9.0), of which the lines between two marks,
+ * which may be indented, are the names of peers. Everything else in it is Jailrun's: the zone, the names of its
+ * own jails, which are those beneath local.ZONE, and every A record. Pure.
  */
 #ifndef JMESH_RECONCILER_UNBOUND_BLOCK_H
 #define JMESH_RECONCILER_UNBOUND_BLOCK_H

@@ -18,7 +18,7 @@ static const char host[] =
 	"  # The firewall of Jailrun's machine itself is Jailrun's, and lets everybody on the\n"
 	"  # overlay in there. To close it, put these lines before the first \"quick\" rule of "
 	"that\n"
-	"  # machine's /etc/pf.conf, then remove protect_host:\n"
+	"  # machine's /etc/pf.conf and remove protect_host; jmesh diff says what is left to do:\n"
 	"  #   anchor \"jmesh\"\n"
 	"  #   load anchor \"jmesh\" from \"/etc/pf.jmesh.conf\"\n"
 	"  protect_host: false\n";

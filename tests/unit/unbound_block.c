@@ -101,7 +101,10 @@ Test(unbound_block, changes_nothing_outside_the_marks)
 		{ TOP BLOCK(WEB DB) BOTTOM, false, false, TOP BOTTOM },
 		{ TOP BLOCK("") BOTTOM, false, false, TOP BOTTOM },
 		{ TOP BOTTOM, false, false, TOP BOTTOM },
-		{ TOP BLOCK_BEGIN "\n" WEB BLOCK_END, true, false, TOP BLOCK(WEB) },
+		{ TOP BLOCK_BEGIN "\n" WEB BLOCK_END, true, true,
+			TOP BLOCK_BEGIN "\n" WEB DB BLOCK_END },
+		{ TOP "  " BLOCK_BEGIN "\n\t" BLOCK_END "\n" BOTTOM, true, false,
+			TOP "  " BLOCK_BEGIN "\n" WEB "\t" BLOCK_END "\n" BOTTOM },
 		/* A mark is a line of its own. */
 		{ "# see " BLOCK_BEGIN "\n", true, false, "# see " BLOCK_BEGIN "\n" BLOCK(WEB) },
 	};
@@ -145,7 +148,7 @@ Test(unbound_block, tells_lines_that_are_not_as_generated)
 		{ BLOCK(WEB), 1, true },
 		{ BLOCK(WEB DB), 2, true },
 		{ "", 0, true },
-		{ BLOCK(""), 0, false },
+		{ BLOCK(""), 0, true },
 		{ BLOCK(WEB WEB), 1, false },
 		{ BLOCK(WEB "\n"), 1, false },
 		{ BLOCK("  " WEB), 0, false },
