@@ -89,18 +89,16 @@ static bool has_firewall(const struct run *r, const char *node)
 		!r->port->ops->traits.saves_firewall;
 }
 
-/* Whether the registry could be read; true where there is none. */
-static bool observe_registry(struct run *r, struct view *v)
+/* What cannot be read of it is left alone peer by peer, and the others are kept in step. */
+static void observe_registry(struct run *r, struct view *v)
 {
 	struct strs peers = { 0 };
-	size_t failed = v->failed.n;
 
 	if (r->registry.ops == NULL)
-		return true;
+		return;
 	for (size_t i = 0; i < r->mesh->n_peers; i++)
 		strs_push(r->a, &peers, r->mesh->peers[i].name);
 	r->registry.ops->read(r->registry.self, &peers, r->a, &v->observed, &v->failed);
-	return v->failed.n == failed;
 }
 
 static void observe(struct run *r, struct view *v, const struct strs *running)
@@ -244,7 +242,8 @@ int run_look(struct run *r, struct view *v, struct err *e)
 		want_grants(r->mesh, &v->lock, r->a, &grants, e) < 0 ||
 		find_nodes(r, v, &running, e) < 0)
 		return -1;
-	host.registry = observe_registry(r, v) && r->registry.ops != NULL;
+	host.registry = r->registry.ops != NULL;
+	observe_registry(r, v);
 	observe(r, v, &running);
 	find_ours(r, v);
 	if (check_grants(v, &grants, e) < 0)

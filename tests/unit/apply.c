@@ -443,6 +443,20 @@ Test(apply, leaves_a_registry_alone_that_cannot_be_read)
 	cr_assert_eq(report.failed.n, 1);
 }
 
+Test(apply, keeps_the_other_peers_of_a_registry_with_one_that_cannot_be_read)
+{
+	struct world *w = world_new(arena,
+		MESH "  - name: ci\n    jails:\n      - name: runner\n        address: 203::1\n");
+	const char *log;
+
+	world_register(w);
+	w->unreadable = "pairing office";
+	items_add(&w->live, KIND_PAIRING, "ci", "recorded runner", "203::1", NULL, 0);
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_null(strstr(log, "recorded"), "%s", log);
+	cr_assert_eq(report.failed.n, 1);
+}
+
 Test(apply, tells_a_registry_and_the_lock_apart)
 {
 	struct world *w = world_new(arena, MESH);

@@ -160,14 +160,14 @@ static void read_registry(void *self, const struct strs *scopes, struct arena *a
 	struct err e = { .text = "could not be read" };
 
 	(void)a;
-	if (scopes->n != 0 && is(d->world->unreadable, KIND_PAIRING, scopes->v[0], NULL)) {
-		failures_add(failed, KIND_PAIRING, scopes->v[0], NULL, 0, &e);
-		return;
-	}
+	for (size_t i = 0; i < scopes->n; i++)
+		if (is(d->world->unreadable, KIND_PAIRING, scopes->v[i], NULL))
+			failures_add(failed, KIND_PAIRING, scopes->v[i], NULL, 0, &e);
 	for (size_t j = 0; j < d->world->live.n; j++) {
 		const struct item *item = &d->world->live.v[j];
 
-		if (item->kind == KIND_PAIRING)
+		if (item->kind == KIND_PAIRING &&
+			!is(d->world->unreadable, KIND_PAIRING, item->scope, NULL))
 			items_add(out, item->kind, item->scope, item->key, item->value, NULL, 0);
 	}
 }
