@@ -6,11 +6,11 @@ _jmesh() {
 		case ${COMP_WORDS[1]} in
 		init) words='--from-jailrun --help' ;;
 		validate) words='--json --help' ;;
-		diff) words='--json --lock --code --help' ;;
-		apply) words='--json --lock --wait --no-pair --code --help' ;;
-		status) words='--json --lock --help' ;;
-		roster) words='--json --lock --help' ;;
-		teardown) words='--json --lock --peer --forget --help' ;;
+		diff) words='--json --verbose --lock --code --help' ;;
+		apply) words='--json --verbose --lock --wait --no-pair --code --help' ;;
+		status) words='--json --verbose --lock --help' ;;
+		roster) words='--json --verbose --lock --help' ;;
+		teardown) words='--json --verbose --lock --peer --forget --help' ;;
 		relay) words='--listen --node --ttl --max-pairings --max-connections --help' ;;
 		esac
 	fi

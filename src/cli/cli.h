@@ -22,6 +22,7 @@ struct options {
 	const char *file; /* the mesh file; "-" is standard input */
 	const char *lock; /* --lock, or NULL */
 	bool json;
+	bool verbose;
 	bool pair;                 /* false with --no-pair */
 	int wait;                  /* --wait SECONDS */
 	struct strs code;          /* --code PEER=CODE, as given */

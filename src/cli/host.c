@@ -253,6 +253,13 @@ int host_open(struct host *h, const struct options *o, struct arena *a)
 	return 0;
 }
 
+static void tell_trips(const struct host *h)
+{
+	size_t n = h->port.ops->trips(h->port.self);
+
+	fprintf(stderr, "jmesh: asked the host %zu time%s\n", n, n == 1 ? "" : "s");
+}
+
 void host_close(struct host *h)
 {
 	struct driver *drivers[] = { &h->run.identity, &h->run.overlay, &h->run.firewall,
@@ -262,6 +269,8 @@ void host_close(struct host *h)
 		if (drivers[i]->ops != NULL && drivers[i]->ops->close != NULL)
 			drivers[i]->ops->close(drivers[i]->self);
 	statelock_drop(&h->statelock);
+	if (h->port.ops != NULL && h->port.ops->trips != NULL && h->options->verbose)
+		tell_trips(h);
 	if (h->port.ops != NULL && h->port.ops->close != NULL)
 		h->port.ops->close(h->port.self);
 }

@@ -65,6 +65,8 @@ static const struct command_words commands[] = {
 static const struct option_words options[] = {
 	{ "--json", NULL, "print one JSON object instead of text", VALIDATE | HOST, OPTION_SET,
 		FIELD(json), 0, 0, NULL },
+	{ "--verbose", NULL, "also tell how often the host was asked, on standard error", HOST,
+		OPTION_SET, FIELD(verbose), 0, 0, NULL },
 	{ "--lock", "FILE", "the lock file (default: mesh.lock beside the mesh file)", HOST,
 		OPTION_TEXT, FIELD(lock), 0, 0, "--lock needs the name of a file%s" },
 	{ "--wait", "SECONDS", "how long to wait for others to join; 0: ask once (default 600)",

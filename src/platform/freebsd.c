@@ -342,6 +342,11 @@ static void freebsd_close(void *self)
 	link_close(((struct freebsd *)self)->link);
 }
 
+static size_t freebsd_trips(void *self)
+{
+	return link_trips(((struct freebsd *)self)->link);
+}
+
 static const struct port_ops freebsd_ops = {
 	.look = freebsd_look,
 	.key_make = freebsd_key_make,
@@ -355,6 +360,7 @@ static const struct port_ops freebsd_ops = {
 	.node_paths = freebsd_node_paths,
 	.node_start = freebsd_node_start,
 	.node_stop = freebsd_node_stop,
+	.trips = freebsd_trips,
 	.close = freebsd_close,
 };
 
