@@ -10,7 +10,7 @@
 
 enum {
 	START_MS = 10000,
-	GONE_MS = 1500, /* rc.d/yggdrasil goes on before its process is there */
+	GONE_MS = 3000, /* rc.d/yggdrasil goes on before its process is there */
 	NAP_US = 100000,
 };
 
@@ -141,7 +141,7 @@ static int wait_ready(
 		START_MS / 1000, said);
 }
 
-/* "log BYTES", then "runs" or "started"; *from is in the arena. 1: it runs. */
+/* "log BYTES", then "done"; *from is in the arena. */
 static int parse_started(const struct output *out, const char *place, struct arena *a,
 	const char **from, struct err *e)
 {
@@ -151,13 +151,9 @@ static int parse_started(const struct output *out, const char *place, struct are
 		return freebsd_garbled(place, e);
 	digits = strspn(out->out + 4, "0123456789");
 	*from = arena_dupn(a, out->out + 4, digits);
-	if (digits == 0 || digits > 15)
+	if (digits == 0 || digits > 15 || strcmp(out->out + 4 + digits, "\ndone\n") != 0)
 		return freebsd_garbled(place, e);
-	if (strcmp(out->out + 4 + digits, "\nruns\n") == 0)
-		return 1;
-	if (strcmp(out->out + 4 + digits, "\nstarted\n") == 0)
-		return 0;
-	return freebsd_garbled(place, e);
+	return 0;
 }
 
 int freebsd_node_start(void *self, const char *node, struct err *e)
@@ -171,12 +167,13 @@ int freebsd_node_start(void *self, const char *node, struct err *e)
 
 	if (rc == 0)
 		rc = parse_started(&out, place, a, &from, e);
+	/* One that runs already may have ended a moment ago, and be started anew by daemon(8). */
 	if (rc == 0)
 		rc = wait_ready(f, node, from, a, e);
 	if (rc < 0)
 		wrap("start the node", node, e);
 	arena_free(a);
-	return rc < 0 ? -1 : 0;
+	return rc;
 }
 
 /* With its jail a node ended. */

@@ -185,11 +185,18 @@ const char freebsd_script_key_make[] =
 	LINK_NEW
 	"settle \"$dir\" && echo done\n";
 
-/* Without -w newer sockstat(1) cuts an address after 21 characters. */
+/*
+ * daemon(8) runs also while there is no node, which it then starts anew. Without -w newer sockstat(1) cuts
+ * an address after 21 characters.
+ */
 const char freebsd_script_node[] =
 	START
 	PIDS
-	"if [ -n \"$pids\" ]; then\n"
+	"node=\n"
+	"for pid in $pids; do\n"
+	"	case $(ps -o comm= -p \"$pid\" 2>/dev/null) in *yggdrasil) node=$pid ;; esac\n"
+	"done\n"
+	"if [ -n \"$node\" ]; then\n"
 	"	sockets=$(sockstat -46lqw -P tcp) || exit 1\n"
 	"	for pid in $pids; do echo \"pid $pid\"; done\n"
 	"	printf '%s\\n' \"$sockets\" | sed -e '/./!d' -e 's/^/socket /'\n"
@@ -212,13 +219,13 @@ const char freebsd_script_start[] =
 	START
 	"sysrc yggdrasil_enable=YES >/dev/null || exit 1\n"
 	"if [ -f \"$1\" ]; then echo \"log $(($(wc -c <\"$1\")))\"; else echo 'log 0'; fi\n"
-	"if service yggdrasil onestatus >/dev/null 2>&1 </dev/null; then echo runs; exit 0; fi\n"
+	"if service yggdrasil onestatus >/dev/null 2>&1 </dev/null; then echo done; exit 0; fi\n"
 	"said=/var/run/.jmesh.start.$$\n"
 	"trap 'rm -f \"$said\"' EXIT\n"
 	"rm -f \"$said\"\n"
 	"(umask 077 && : >\"$said\") || exit 1\n"
 	"service yggdrasil start >\"$said\" 2>&1 </dev/null || { cat \"$said\" >&2; exit 1; }\n"
-	"echo started\n";
+	"echo done\n";
 
 const char freebsd_script_stop[] =
 	START

@@ -43,7 +43,7 @@ extern const char freebsd_script_node[];
 /* SOCKET: "nobody", or "answer", the reply to what is on standard input, a newline and FREEBSD_END. */
 extern const char freebsd_script_ask[];
 
-/* LOG: "log BYTES", its size before, and "runs" or "started". */
+/* LOG: "log BYTES", its size before, and "done". */
 extern const char freebsd_script_start[];
 
 /* SOCKET: "done". Takes up to 6 seconds. */

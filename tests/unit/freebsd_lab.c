@@ -70,12 +70,16 @@ static const struct {
 		"onestop) [ -z \"$pid\" ] || kill \"$pid\" ;;\n"
 		"*) exit 64 ;;\n"
 		"esac\n" },
-	/* As daemon(8): the node is its child. It holds on to what service had open. */
+	/* As daemon(8) with -r. It holds on to what service had open. */
 	{ "daemon",
 		"#!/bin/sh\n"
-		"yggdrasil -useconffile " CONF " >>/var/log/yggdrasil.log 2>&1 &\n"
 		"trap 'kill $!; wait; exit' TERM\n"
-		"wait $!\n" },
+		"while :; do\n"
+		"	yggdrasil -useconffile " CONF " >>/var/log/yggdrasil.log 2>&1 &\n"
+		"	wait $!\n"
+		"	sleep 1 &\n"
+		"	wait $!\n"
+		"done\n" },
 	{ "sysrc",
 		"#!/bin/sh\n"
 		"rc=/usr/local/etc/rc.conf\n"

@@ -127,6 +127,19 @@ MACHINE(freebsd_node, starts_asks_and_stops_a_node)
 	CHECK_TEXT(lab_look_node("web"), "- boot ");
 }
 
+MACHINE(freebsd_node, does_not_take_the_supervisor_for_the_node)
+{
+	CHECK(port.ops->key_make(port.self, "web", &e) == 0);
+	set_conf("");
+	CHECK(port.ops->node_start(port.self, "web", &e) == 0);
+	CHECK(sandbox_sh("pkill -KILL -x yggdrasil") == 0);
+	CHECK_TEXT(lab_look_node("web"), "- boot ");
+	CHECK(port.ops->node_start(port.self, "web", &e) == 0);
+	CHECK(strstr(ask("web", GETSELF), "\"build_version\"") != NULL);
+	CHECK(sandbox_sh("test $(pgrep -xc yggdrasil) = 1") == 0);
+	CHECK(port.ops->node_stop(port.self, "web", &e) == 0);
+}
+
 MACHINE(freebsd_node, kills_a_node_that_does_not_end)
 {
 	CHECK(port.ops->key_make(port.self, "web", &e) == 0);
