@@ -103,6 +103,7 @@ static struct pf_leaving pick(const struct change *const *changes, size_t n, con
 			fail(failed, changes[i], &e);
 	}
 	addrs_sort(&list.addrs);
+	strs_sort(&list.others);
 	return list;
 }
 

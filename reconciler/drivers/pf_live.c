@@ -87,37 +87,54 @@ int pf_protect(struct pf *p, struct pf_seen *s, struct arena *a, struct err *e)
 	return end_states(p, s, overlay, 1, a, e);
 }
 
-/* The verb with all of the entries, in batches; a table that is missing has nothing to lose. */
-static int change(struct pf *p, const struct pf_seen *s, const char *table, const char *verb,
-	const struct pf_leaving *entries, struct arena *a, struct err *e)
+static int change_some(struct pf *p, const struct pf_seen *s, const char *table, const char *verb,
+	const char *input, struct arena *a, struct err *e)
 {
 	const char *const *argv =
 		pf_argv(s->names.anchor, PF_ARGS("-t", table, "-T", verb, "-f", "-"), a);
-	size_t all = entries->addrs.n + entries->others.n;
+	struct output out;
 
-	for (size_t at = 0; at < all; at += PF_BATCH_MAX) {
-		struct text t = text_new(a);
-		struct output out;
-		size_t end = all - at > PF_BATCH_MAX ? at + PF_BATCH_MAX : all, i = at;
-
-		if (i < entries->addrs.n) {
-			size_t n = (end < entries->addrs.n ? end : entries->addrs.n) - i;
-
-			text_add(&t, pf_addresses_format(entries->addrs.v + i, n, a));
-			i += n;
-		}
-		for (; i < end; i++)
-			text_addf(&t, "%s\n", entries->others.v[i - entries->addrs.n]);
-		if (run(p, s, argv, t.s, a, &out, e) < 0)
-			goto failed;
-		if (out.status == 0 || (strcmp(verb, "delete") == 0 && pf_no_table(&out)))
-			continue;
-		pf_refused(&out, a, e);
-		goto failed;
-	}
-	return 0;
-failed:
+	if (run(p, s, argv, input, a, &out, e) < 0)
+		return err_wrap(e, "firewall of %s", pf_place(s->scope, a));
+	/* A table that is missing has nothing to lose. */
+	if (out.status == 0 || (strcmp(verb, "delete") == 0 && pf_no_table(&out)))
+		return 0;
+	pf_refused(&out, a, e);
 	return err_wrap(e, "firewall of %s: table <%s>", pf_place(s->scope, a), table);
+}
+
+/*
+ * The verb with all of the entries, in batches. pfctl takes all of its input or nothing, so addresses are
+ * apart from what others put there, and no batch waits for another to succeed.
+ */
+static int change(struct pf *p, const struct pf_seen *s, const char *table, const char *verb,
+	const struct pf_leaving *entries, struct arena *a, struct err *e)
+{
+	const struct addrs *addrs = &entries->addrs;
+	const struct strs *others = &entries->others;
+	struct err ignored;
+	int rc = 0;
+
+	for (size_t at = 0; at < addrs->n; at += PF_BATCH_MAX) {
+		size_t n = addrs->n - at > PF_BATCH_MAX ? PF_BATCH_MAX : addrs->n - at;
+		const char *input = pf_addresses_format(addrs->v + at, n, a);
+
+		if (change_some(p, s, table, verb, input, a, rc == 0 ? e : &ignored) < 0)
+			rc = -1;
+	}
+	for (size_t at = 0; at < others->n;) {
+		bool negated = others->v[at][0] == '!';
+		struct text t = text_new(a);
+
+		for (size_t n = 0; at < others->n && n < PF_BATCH_MAX; n++, at++) {
+			if ((others->v[at][0] == '!') != negated)
+				break;
+			text_addf(&t, "%s\n", others->v[at]);
+		}
+		if (change_some(p, s, table, verb, t.s, a, rc == 0 ? e : &ignored) < 0)
+			rc = -1;
+	}
+	return rc;
 }
 
 static void forget(struct pf *p, struct pf_table *table, const struct pf_leaving *leaving)
