@@ -112,7 +112,7 @@ static int change(struct pf *p, const struct pf_seen *s, const char *table, cons
 {
 	const struct addrs *addrs = &entries->addrs;
 	const struct strs *others = &entries->others;
-	struct err ignored;
+	struct err ignored = ERR_INIT;
 	int rc = 0;
 
 	for (size_t at = 0; at < addrs->n; at += PF_BATCH_MAX) {
@@ -186,7 +186,7 @@ int pf_revoke(struct pf *p, struct pf_seen *s, const struct pf_leaving *leaving,
 {
 	struct pf_leaving flows = with_flows(leaving, a);
 	struct strs who = names_of(&flows, a);
-	struct err first = ERR_INIT, again;
+	struct err first = ERR_INIT, again = ERR_INIT;
 	bool marked = change(p, s, PF_ENDING, "add", &flows, a, &first) == 0;
 	struct err *e_deleted = marked ? &first : &again;
 	bool deleted = change(p, s, s->names.table, "delete", leaving, a, e_deleted) == 0;
