@@ -44,7 +44,7 @@ static const char prelude[] = //
 	"		test $(wc -c <\"$f\") -eq \"$n\" || return 0\n"
 	"	fi\n"
 	"	if has \"$1\"; then\n"
-	"		(exec \"$@\") <\"$f\" >\"$d/o$i\" 2>\"$d/e$i\"\n"
+	"		(umask 022; exec \"$@\") <\"$f\" >\"$d/o$i\" 2>\"$d/e$i\"\n"
 	"		printf '%s\\n' $? >\"$d/s$i\"\n"
 	"	else\n"
 	"		printf 'n\\n' >\"$d/s$i\"\n"

@@ -241,6 +241,9 @@ static int freebsd_jails(
 		parse_known(&outs[0], a, known, e) < 0)
 		return -1;
 	note_running(f, &systems, a, running);
+	/* Who sets up nodes for all of its jails has let peers into those, too, that the file leaves out. */
+	if (f->conf->traits.foreign_nodes)
+		*known = *running;
 	return check_twins(running, e);
 }
 
