@@ -99,7 +99,7 @@ MACHINE(freebsd, knows_jails_by_other_names_where_it_is_told_to)
 	CHECK(port.ops->traits.foreign_nodes && !port.ops->traits.boots_nodes);
 	CHECK(sandbox_sh("mv /mnt/jails/web /mnt/jails/j34") == 0);
 	set_jails("{\"name\":\"j34\"},{\"name\":\"db\"},{\"name\":\"j99\"}");
-	CHECK_TEXT(lab_jails(), "web; ");
+	CHECK_TEXT(lab_jails(), "web; web");
 	CHECK_TEXT(run("web", cat, "x"), "0 [x] []");
 	CHECK_TEXT(run("j34", cat, "x"), "-1 [] [jail j34 does not run]");
 }
