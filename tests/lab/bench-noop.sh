@@ -1,3 +1,4 @@
+# platforms: netns
 # limit: 120
 # A diff that finds nothing: 10 jails that allow 1,000 addresses each. `make bench` runs it.
 host machine 203.0.113.20

@@ -1,3 +1,4 @@
+# platforms: netns
 # limit: 120
 # The main job, shown: two machines, one of them behind NAT, and a real encrypted mesh between their jails.
 # Every command is printed before it runs, and then what it printed.

@@ -356,8 +356,12 @@ resolver_start() {
 	wait_for 5 on "$1" unbound-control status
 }
 
+resolver_pid() {
+	on "$1" sh -c 'cat /run/unbound.pid /run/local_unbound.pid 2>/dev/null || :'
+}
+
 resolver_stop() {
-	on "$1" sh -c 'kill "$(cat /run/unbound.pid /run/local_unbound.pid 2>/dev/null)"'
+	on "$1" kill "$(resolver_pid "$1")"
 	wait_for 5 eval "! on $1 unbound-control status"
 }
 
@@ -456,6 +460,8 @@ mesh() {
 			  listen: tcp://$BRIDGE:19001
 			  peers: [${UPSTREAM-$RELAY_NODE}]
 		HEAD
+		# The firewall of the machine itself is Jailrun's.
+		[ "${HOST_JRUN[$name]:-}" != yes ] || echo '  protect_host: false'
 		host_keys "$name"
 		echo 'jails:'
 		for jail in ${HOST_JAILS[$name]}; do

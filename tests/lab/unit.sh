@@ -1,3 +1,4 @@
+# platforms: netns
 # limit: 900
 # The unit tests, in a lab: some need /proc, /dev/net/tun and a network that is nobody's.
 cd "$BUILD/../.."
