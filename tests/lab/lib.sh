@@ -682,6 +682,24 @@ process() {
 	fi
 }
 
+node_gone() {
+	local pid
+	pid=$(process "$1" "$2")
+	[ -z "$pid" ] || ! on "$1" kill -0 "$pid"
+}
+
+# stop_node HOST NODE: it runs no more, and nobody starts it again as daemon(8) of FreeBSD's service would.
+stop_node() {
+	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		local enter=(in_jail "$1" "$2")
+		[ "$2" != _host ] || enter=(on "$1")
+		"${enter[@]}" service yggdrasil onestop >/dev/null
+	else
+		on "$1" kill -9 "$(process "$1" "$2")"
+	fi
+	wait_for 5 node_gone "$1" "$2"
+}
+
 # --- The firewall, by hand ------------------------------------------------------------------------------
 
 # allows HOST JAIL ADDR: whether its table has the address; JAIL - is the host.
