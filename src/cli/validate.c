@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 
 #include "cli/cli.h"
+#include "reconciler/pf.h"
 
 static cJSON *json_text(struct arena *a, const char *s)
 {
@@ -12,10 +13,11 @@ static cJSON *json_text(struct arena *a, const char *s)
 			 : cJSON_CreateString(text_safe(a, s, strlen(s), false));
 }
 
-/* {"format":1,"file":…,"valid":…,"errors":[{"line":…,"column":…,"message":…,"hint":…}]} */
-static void print_json(struct arena *a, const char *file, const struct problem *problems, size_t n)
+/* {"format":1,"file":…,"valid":…,"errors":[{"line":…,"column":…,"message":…,"hint":…}],"notices":[…]} */
+static void print_json(struct arena *a, const char *file, const struct problem *problems, size_t n,
+	const char *notice)
 {
-	cJSON *top = cJSON_CreateObject(), *errors;
+	cJSON *top = cJSON_CreateObject(), *errors, *notices;
 	char *printed;
 
 	cJSON_AddNumberToObject(top, "format", 1);
@@ -31,12 +33,25 @@ static void print_json(struct arena *a, const char *file, const struct problem *
 		cJSON_AddItemToObject(error, "hint", json_text(a, problems[i].hint));
 		cJSON_AddItemToArray(errors, error);
 	}
+	notices = cJSON_AddArrayToObject(top, "notices");
+	if (notice != NULL)
+		cJSON_AddItemToArray(notices, json_text(a, notice));
 	printed = cJSON_PrintUnformatted(top);
 	if (printed == NULL)
 		abort();
 	puts(printed);
 	free(printed);
 	cJSON_Delete(top);
+}
+
+/* What is needed of the host and cannot be seen from here; NULL: nothing. */
+static const char *notice_of(const struct mesh *mesh)
+{
+	if (mesh->firewall.manage != MANAGE_ANCHOR)
+		return NULL;
+	return "firewall.manage is anchor, so " PF_CONF
+	       " of each jail needs these two lines, before any "
+	       "rule that lets somebody in for good: " PF_LINE_ANCHOR " and " PF_LINE_LOAD;
 }
 
 static const char *counted(struct arena *a, size_t n, const char *what)
@@ -50,28 +65,33 @@ int cmd_validate(const struct options *o, struct arena *a)
 	struct problems problems;
 	struct input in;
 	struct mesh mesh;
+	const char *notice;
 
 	if (input_read(o->file, a, &in, &e) < 0) {
 		struct problem unread = { NOWHERE, e.text, NULL };
 
 		if (o->json) {
-			print_json(a, in.name, &unread, 1);
+			print_json(a, in.name, &unread, 1, NULL);
 			return EXIT_ERROR;
 		}
 		return complain(o, &e);
 	}
 	if (mesh_load(in.text, in.len, false, a, &mesh, &problems) < 0) {
 		if (o->json)
-			print_json(a, in.name, problems.v, problems.n);
+			print_json(a, in.name, problems.v, problems.n, NULL);
 		else
 			input_complain(stderr, o->colour_err, &in, problems.v, problems.n);
 		return EXIT_ERROR;
 	}
-	if (o->json)
-		print_json(a, in.name, NULL, 0);
-	else
-		printf("%s: ok: %s, %s\n", text_safe(a, in.name, strlen(in.name), false),
-			mesh.has_jails ? counted(a, mesh.n_jails, "jail") : "every running jail",
-			counted(a, mesh.n_peers, "peer"));
+	notice = notice_of(&mesh);
+	if (o->json) {
+		print_json(a, in.name, NULL, 0, notice);
+		return EXIT_OK;
+	}
+	printf("%s: ok: %s, %s\n", text_safe(a, in.name, strlen(in.name), false),
+		mesh.has_jails ? counted(a, mesh.n_jails, "jail") : "every running jail",
+		counted(a, mesh.n_peers, "peer"));
+	if (notice != NULL)
+		printf("notice: %s\n", notice);
 	return EXIT_OK;
 }
