@@ -325,9 +325,50 @@ static void leave_waiting(struct run *r, struct view *v, struct report *out)
 		out->waiting[i].peer = v->needs[i].peer->name;
 }
 
-/* What still differs after everything was done is an error of its own. */
-static void verify(const struct view *v, struct report *out)
+/*
+ * Looks anew. What could not be read until now is added to unread: where something was left undone for it,
+ * it is the reason.
+ */
+static int look_again(struct run *r, struct view *v, struct failures *unread, struct err *e)
 {
+	for (size_t i = 0; i < v->failed.n; i++) {
+		const struct failure *f = &v->failed.v[i];
+		struct err why;
+
+		if (failures_find(unread, f->kind, f->scope) != NULL)
+			continue;
+		err_set(&why, ERR_SYSTEM, NOWHERE, "%s", f->text);
+		failures_add(unread, f->kind, f->scope, f->key, f->line, &why);
+	}
+	return run_look(r, v, e);
+}
+
+static bool left_undone(const struct view *v, const struct report *out, const struct failure *f)
+{
+	if (failures_find(&out->failed, f->kind, f->scope) != NULL)
+		return false;
+	for (size_t i = 0; i < out->failed.n; i++)
+		if (strcmp(out->failed.v[i].scope, f->scope) == 0)
+			return true;
+	for (size_t i = 0; i < v->plan.n; i++)
+		if (v->plan.v[i].phase != PHASE_PAIR && v->plan.v[i].kind == f->kind &&
+			strcmp(v->plan.v[i].scope, f->scope) == 0)
+			return true;
+	return false;
+}
+
+/* What still differs after everything was done is an error of its own. */
+static void verify(const struct view *v, const struct failures *unread, struct report *out)
+{
+	for (size_t i = 0; i < unread->n; i++) {
+		const struct failure *f = &unread->v[i];
+		struct err e;
+
+		if (!left_undone(v, out, f))
+			continue;
+		err_set(&e, ERR_SYSTEM, NOWHERE, "%s", f->text);
+		failures_add(&out->failed, f->kind, f->scope, f->key, f->line, &e);
+	}
 	for (size_t i = 0; i < v->failed.n; i++) {
 		const struct failure *f = &v->failed.v[i];
 		struct err e;
@@ -353,6 +394,7 @@ static void verify(const struct view *v, struct report *out)
 static int apply_locked(struct run *r, enum run_pair pair, struct report *out, struct err *e)
 {
 	struct run_paired paired = { 0 };
+	struct failures unread = { .arena = r->a };
 	struct view v;
 	bool pairing;
 
@@ -362,17 +404,18 @@ static int apply_locked(struct run *r, enum run_pair pair, struct report *out, s
 	execute(r, &v, pairing ? PHASE_OVERLAY : PHASE_NAMES, out);
 	/* First every peer is asked once, so that whoever is known is let in before any waiting. */
 	for (bool wait = false; pairing && !out->interrupted; wait = true) {
-		if (pair_round(r, &v, wait, &paired, out, e) < 0 || run_look(r, &v, e) < 0)
+		if (pair_round(r, &v, wait, &paired, out, e) < 0 ||
+			look_again(r, &v, &unread, e) < 0)
 			return -1;
 		execute(r, &v, PHASE_NAMES, out);
 		drop_failed_needs(&v, out);
 		pairing = pair == RUN_PAIR_WAIT && v.n_needs > 0 && paired.n_waiting > 0 &&
 			!(wait && paired.paired.n == 0);
 	}
-	if (out->changed && !out->interrupted && run_look(r, &v, e) < 0)
+	if (out->changed && !out->interrupted && look_again(r, &v, &unread, e) < 0)
 		return -1;
 	if (!out->interrupted)
-		verify(&v, out);
+		verify(&v, &unread, out);
 	if (pair == RUN_PAIR_NOT)
 		leave_waiting(r, &v, out);
 	out->notices = v.notices;

@@ -126,6 +126,25 @@ Test(apply, starts_no_node_where_the_firewall_cannot_be_read)
 	cr_assert(failed_with("web", "could not be read"));
 }
 
+Test(apply, tells_why_it_left_something_even_when_it_can_be_read_again)
+{
+	struct world *w = world_new(arena, MESH);
+
+	w->unreadable = "firewall web";
+	w->unreadable_once = true;
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert(failed_with("web", "could not be read"));
+	cr_assert(failed_with("web", "its firewall is not in place"));
+	cr_assert_not(failed_with("web", "still differs"));
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_eq(report.failed.n, 0, "%s", report.failed.n == 0 ? "" : report.failed.v[0].text);
+	w->unreadable = "firewall db";
+	items_add(&w->live, KIND_DNS, "live jrun", "bad.jrun AAAA", "203::bad", NULL, 0);
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert(report.changed);
+	cr_assert_eq(report.failed.n, 0, "%s", report.failed.n == 0 ? "" : report.failed.v[0].text);
+}
+
 Test(apply, starts_no_node_without_a_key)
 {
 	struct world *w = world_new(arena, MESH);

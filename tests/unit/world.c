@@ -36,6 +36,8 @@ static void read_items(void *self, const struct strs *scopes, struct arena *a, s
 	for (size_t i = 0; i < scopes->n; i++) {
 		if (is(d->world->unreadable, d->kind, scopes->v[i], NULL)) {
 			failures_add(failed, d->kind, scopes->v[i], NULL, 0, &e);
+			if (d->world->unreadable_once)
+				d->world->unreadable = NULL;
 			continue;
 		}
 		for (size_t j = 0; j < d->world->live.n; j++) {

@@ -29,6 +29,7 @@ struct world {
 	struct text log;
 	/* Each NULL or "KIND SCOPE": cannot be read; "KIND SCOPE KEY": a change that fails, or does nothing. */
 	const char *unreadable, *failing, *idle;
+	bool unreadable_once; /* the next look succeeds */
 	/* What the handshake obtains, for every peer that needs one; NULL: nobody has joined. */
 	const struct roster *obtained;
 	bool held; /* the state lock */
