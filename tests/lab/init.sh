@@ -59,6 +59,7 @@ export FACTOR
 . "$LAB/tests/lib.sh"
 . "$LAB/tests/freebsd.sh"
 . "$LAB/tests/jailrun.sh"
+. "$LAB/tests/killing.sh"
 lab_start
 . "$LAB/tests/$(basename "$script")"
 freebsd_clean

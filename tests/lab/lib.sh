@@ -211,18 +211,30 @@ runs_jmesh() {
 # on HOST COMMAND...: jmesh where the user runs it, everything else on the host itself. On a host of
 # FreeBSD jmesh finds what FreeBSD has, the test itself Linux' programs too.
 on() {
-	local name=$1 path=$PATH
-	shift
-	if [ "${HOST_KIND[$name]:-}" = freebsd ]; then
-		if ! runs_jmesh "$@"; then
-			path=$LAB/tools:$LAB/linux:/usr/local/sbin:$PATH
-		elif [ -n "${USER_PID[$name]:-}" ]; then
-			on_user "$name" "$@"
-			return
-		else
-			path=$FREEBSD_PATH:$LAB/bin
-		fi
+	local name=$1
+	if [ "${HOST_KIND[$name]:-}" != freebsd ]; then
+		on_path "$PATH" "$@"
+	elif runs_jmesh "${@:2}"; then
+		beside_jmesh "$@"
+	else
+		on_path "$LAB/tools:$LAB/linux:/usr/local/sbin:$PATH" "$@"
 	fi
+}
+
+# beside_jmesh HOST COMMAND...: where the user runs jmesh, with what jmesh finds there.
+beside_jmesh() {
+	if [ -n "${USER_PID[$1]:-}" ]; then
+		on_user "$@"
+	elif [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		on_path "$FREEBSD_PATH:$LAB/bin" "$@"
+	else
+		on_path "$PATH" "$@"
+	fi
+}
+
+on_path() {
+	local path=$1 name=$2
+	shift 2
 	# shellcheck disable=SC2016
 	nsenter -t "${HOST_PID[$name]}" -n -m -u -p sh -c 'PATH=$0; cd "$1" && shift && exec "$@"' \
 	    "$path" "$LAB/$name" "$@"
@@ -640,6 +652,11 @@ jmesh_places() {
 	fi
 }
 
+# own_files HOST: what there is of them, logs left out.
+own_files() {
+	on "$1" sh -c "find $(jmesh_places "$1") -type f ! -name '*.log*' 2>/dev/null | sort"
+}
+
 # state HOST: everything that an apply may change on a host, as text: rulesets, the resolver's records,
 # files with their contents, times and modes, the nodes' processes.
 state() {
@@ -680,6 +697,17 @@ process() {
 	else
 		on "$1" sh -c 'awk "{ print \$1; exit }" "/var/lib/jmesh/nodes/$1/yggdrasil.pid"' process "$2"
 	fi
+}
+
+# nodes_in HOST JAIL: how many nodes run in a jail, where nothing else does but daemon(8), one for each.
+nodes_in() {
+	local n=0 jail=$2 each=1
+	if [ "${HOST_KIND[$1]:-}" = freebsd ]; then
+		jail=${JAIL_SYSTEM[$1/$2]} each=2
+	fi
+	n=$(on "$1" ip netns pids "$jail" | wc -l)
+	[ $((n % each)) = 0 ] || fail "$n processes in $2: a node without daemon(8), or daemon(8) without a node"
+	echo $((n / each))
 }
 
 node_gone() {
