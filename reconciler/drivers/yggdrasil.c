@@ -184,6 +184,13 @@ static const struct node_key *seen_key(const struct yggdrasil *y, const char *no
 	return NULL;
 }
 
+bool node_key_complained(const struct yggdrasil *y, const char *node)
+{
+	const struct node_key *key = seen_key(y, node);
+
+	return key != NULL && key->failed;
+}
+
 static struct identified identified(const char *node, const struct node_key *key)
 {
 	if (key->failed)

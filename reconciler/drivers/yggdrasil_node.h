@@ -56,6 +56,9 @@ int node_ask(const struct yggdrasil *y, const char *node, const char *request, c
 /* 1: the configuration holds a private key. 0: none. -1: something else stands in its place. */
 int node_conf_has_key(const struct node_conf *conf, struct err *e);
 
+/* Whether the identity driver's last read has told why it cannot look at the node's key. */
+bool node_key_complained(const struct yggdrasil *y, const char *node);
+
 /* The keys of all the nodes in one look. In the arena, in the order of nodes. */
 struct node_key *node_keys_read(
 	const struct yggdrasil *y, const struct strs *nodes, struct arena *a);

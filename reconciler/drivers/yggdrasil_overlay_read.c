@@ -256,11 +256,15 @@ void node_overlay_read(void *self, const struct strs *scopes, struct arena *a, s
 		struct err e = ERR_INIT;
 		int rc;
 
-		if (keys[i].failed)
+		if (r.seen[SEE_KEY].rc < 0 && !node_key_complained(self, r.node)) {
+			e = keys[i].err;
+			rc = -1;
+		} else if (keys[i].failed) {
 			rc = err_set(&e, ERR_CONFIG, NOWHERE,
 				"left alone until the node's identity is right");
-		else
+		} else {
 			rc = read_saved(&r, &e) < 0 || read_live(&r, &e) < 0 ? -1 : 0;
+		}
 		if (rc < 0) {
 			failures_add(failed, KIND_OVERLAY, scopes->v[i], NULL, 0, &e);
 			continue;

@@ -79,9 +79,18 @@ static const char *apply(struct world *w, const struct driver *d, enum phase pha
 	return t.s;
 }
 
-#define ADD(k, v) { .action = ACTION_ADD, .key = (k), .after = (v) }
-#define REMOVE(k, v) { .action = ACTION_REMOVE, .key = (k), .before = (v) }
-#define CHANGE(k, b, v) { .action = ACTION_CHANGE, .key = (k), .before = (b), .after = (v) }
+#define ADD(k, v)                                              \
+	{                                                      \
+		.action = ACTION_ADD, .key = (k), .after = (v) \
+	}
+#define REMOVE(k, v)                                               \
+	{                                                          \
+		.action = ACTION_REMOVE, .key = (k), .before = (v) \
+	}
+#define CHANGE(k, b, v)                                                          \
+	{                                                                        \
+		.action = ACTION_CHANGE, .key = (k), .before = (b), .after = (v) \
+	}
 #define APPLY(w, d, p, c) apply(w, d, p, c, sizeof(c) / sizeof((c)[0]))
 
 static const struct change new_key[] = { ADD("key", "present") };
@@ -184,6 +193,11 @@ Test(ygg_identity, a_host_that_cannot_be_looked_at_is_told_of_every_node)
 		"web: the host is gone\ndb: the host is gone\n");
 	cr_expect_not_null(strstr(read_all(&w, &w.overlay, "web", "db"), "db: left alone"));
 	cr_expect_str_eq(yggdrasil_statuses(w.y, &nodes, w.a)->err.text, "the host is gone");
+	w.p->blind = false;
+	read_all(&w, &w.identity, "web", "db");
+	w.p->blind = true;
+	cr_expect_str_eq(read_all(&w, &w.overlay, "web", "db"),
+		"web: the host is gone\ndb: the host is gone\n");
 	arena_free(w.a);
 }
 
