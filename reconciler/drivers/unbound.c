@@ -194,6 +194,7 @@ static void read_unwanted_block(
 {
 	const char *file = NULL;
 	struct err e = ERR_INIT;
+	size_t shown;
 
 	if (u->seen[SEEN_INCLUDE].rc > 0)
 		return;
@@ -207,13 +208,18 @@ static void read_unwanted_block(
 		items_add(out, KIND_DNS, u->saved.name, "file", file, NULL, 0);
 	if (u->saved.zone.found.n == 0)
 		return;
+	/* What is saved tells which names there were: it goes last. */
+	u->old.zone = u->conf->zone;
+	u->old.lives = true;
 	if (unbound_look(u, SEEN_ZONES, SEEN_DATA, a, &e) < 0 ||
 		unbound_live_parse(u, u->conf->zone, &u->live.zone, &e) < 0) {
 		failures_add(failed, KIND_DNS, u->live.name, NULL, 0, &e);
 		return;
 	}
 	u->live.read = true;
+	shown = out->n;
 	show_records(u, &u->live, a, out);
+	u->old.lives = out->n != shown;
 }
 
 /* The zone of a scope is Jailrun's, and so is what to do where it is missing. */
@@ -285,6 +291,11 @@ int unbound_check_old(const struct unbound *u, struct err *e)
 {
 	if (!u->old.lives)
 		return 0;
+	if (u->conf->block)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"%s stays as it was, because its names are not known to be gone from "
+			"unbound; is it running?",
+			u->conf->include);
 	return err_set(e, ERR_SYSTEM, NOWHERE,
 		"%s stays as it was, because its zone %s is not known to be gone from unbound; "
 		"remove the file if unbound runs here no more",
@@ -324,7 +335,11 @@ static void unbound_apply(void *self, enum phase phase, const char *scope,
 		err_set(&e, ERR_SYSTEM, NOWHERE, "names of %s: they were not read", scope);
 		unbound_fail(changes, n, failed, &e);
 	} else if (is_live) {
+		size_t before = failed->n;
+
 		unbound_live_apply(u, changes, n, a, failed);
+		if (u->conf->block && failed->n == before)
+			u->old.lives = false;
 	} else {
 		unbound_file_apply(u, changes, n, a, failed);
 	}

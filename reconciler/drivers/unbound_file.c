@@ -127,10 +127,10 @@ static int save(struct unbound *u, struct arena *a, struct err *e)
 {
 	const char *text;
 
-	if (u->conf->block)
-		return save_block(u, &u->saved.zone.found, a, e);
 	if (unbound_check_old(u, e) < 0)
 		return -1;
+	if (u->conf->block)
+		return save_block(u, &u->saved.zone.found, a, e);
 	text = unbound_file(u->conf->zone, &u->saved.zone.found, a);
 	return replace(u, text, strlen(text), a, e);
 }

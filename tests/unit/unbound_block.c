@@ -327,6 +327,12 @@ Test(unbound_block, takes_the_names_back_where_none_are_wanted)
 	cr_assert_str_eq(read_all(false),
 		"saved jrun web.office.jrun AAAA = " ONE "\n"
 		"live jrun web.office.jrun AAAA = " ONE "\n");
+	/* The saved names tell which there were, so they outlive the live ones. */
+	apply_one("saved jrun", "web.office.jrun AAAA", ONE, NULL);
+	cr_assert_eq(failed.n, 1);
+	cr_assert_not_null(strstr(failed.v[0].text, "not known to be gone"));
+	cr_assert_str_eq(fake_text(fake, INCLUDE), TOP BLOCK(WEB) BOTTOM);
+	apply_one("live jrun", "web.office.jrun AAAA", ONE, NULL);
 	apply_one("saved jrun", "web.office.jrun AAAA", ONE, NULL);
 	cr_assert_str_eq(fake_text(fake, INCLUDE), TOP BOTTOM);
 	cr_assert_str_eq(read_all(false), "");
