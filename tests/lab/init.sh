@@ -60,6 +60,7 @@ export FACTOR
 . "$LAB/tests/freebsd.sh"
 . "$LAB/tests/jailrun.sh"
 . "$LAB/tests/killing.sh"
+. "$LAB/tests/bend.sh"
 lab_start
 . "$LAB/tests/$(basename "$script")"
 freebsd_clean
