@@ -16,11 +16,17 @@ static int line_of(const char *text, const char *at)
 	return line;
 }
 
-/* What RFC 8259 forbids and cJSON accepts. In JSON a backslash stands only in strings. */
+/*
+ * What RFC 8259 forbids and cJSON accepts, and the mark at the beginning that it lets a reader pass over: what
+ * looks at the text itself would not. In JSON a backslash stands only in strings.
+ */
 static const char *unfit(const char *text, size_t len, size_t *at)
 {
 	bool in_string = false;
 
+	*at = 0;
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		return "a byte order mark";
 	for (size_t i = 0; i < len;) {
 		unsigned char c = (unsigned char)text[i];
 		uint32_t cp;

@@ -147,6 +147,7 @@ Test(jailrun, refuses_what_it_does_not_know)
 		{ "{\"version\":1,\"peers\":{}}", "'peers' is not an array" },
 		{ "{\"version\":1,\"jails\":[]}", "'jails' is not an object" },
 		{ "{\"version\":1,\"ssh_port\":0}", "'ssh_port'" },
+		{ "\xef\xbb\xbf{\"version\":99}", "line 1: a byte order mark" },
 		{ "{\"version\":1,\"ssh_port\":22.5}", "'ssh_port'" },
 		{ "{\"version\":1,\"ssh_port\":\"22\"}", "'ssh_port'" },
 		{ "{\"version\":1,\"jails\":{\"a.b\":{}}}", "jail 'a.b': the name is not a DNS" },
