@@ -9,6 +9,10 @@
 #include "os/link_ssh.h"
 
 /*
+ * timeout: one program that hangs, in a jail that wants it so, must not take the answers of the others along.
+ * --foreground: FreeBSD's waits for every descendant otherwise, and a node that was started is one. Its
+ * statuses are a program's own as well, so the time that has passed decides.
+ *
  * In the temporary folder are, for the command I: iI its input, oI and eI what it printed, sI its status.
  *
  * run: its outcome is only told when all of its files could be made and its input is there whole.
@@ -35,6 +39,8 @@ static const char prelude[] = //
 	"	done\n"
 	"	return 1\n"
 	"}\n"
+	"guard=\n"
+	"! has timeout || guard=\"timeout --foreground -s KILL $limit\"\n"
 	"run() {\n"
 	"	i=$1 n=$2 f=/dev/null\n"
 	"	shift 2\n"
@@ -44,8 +50,12 @@ static const char prelude[] = //
 	"		test $(wc -c <\"$f\") -eq \"$n\" || return 0\n"
 	"	fi\n"
 	"	if has \"$1\"; then\n"
-	"		(umask 022; exec \"$@\") <\"$f\" >\"$d/o$i\" 2>\"$d/e$i\"\n"
-	"		printf '%s\\n' $? >\"$d/s$i\"\n"
+	"		(umask 022; exec $guard \"$@\") <\"$f\" >\"$d/o$i\" 2>\"$d/e$i\"\n"
+	"		s=$?\n"
+	"		case $s in\n"
+	"		124|137) test $(($(date +%s) - began)) -lt $limit || s=t ;;\n"
+	"		esac\n"
+	"		printf '%s\\n' $s >\"$d/s$i\"\n"
 	"	else\n"
 	"		printf 'n\\n' >\"$d/s$i\"\n"
 	"	fi\n"
@@ -107,15 +117,15 @@ static const char prelude[] = //
 	"	rm -f a $all\n"
 	")\n";
 
-const char *script_hello(struct arena *a, const char *nonce)
+const char *script_hello(struct arena *a, const char *nonce, int limit_ms)
 {
 	return arena_printf(a,
 		"{\n"
-		"nonce=%s out_max=%zu err_max=%d\n"
+		"nonce=%s out_max=%zu err_max=%d limit=%d\n"
 		"%s"
 		"(printf '\\n%%s ready\\n' $nonce)\n"
 		"}\n",
-		nonce, SCRIPT_OUT_MAX, SCRIPT_ERR_MAX, prelude);
+		nonce, SCRIPT_OUT_MAX, SCRIPT_ERR_MAX, (limit_ms + 999) / 1000, prelude);
 }
 
 static void add_command(struct text *t, const struct command *c, size_t i)
@@ -137,7 +147,7 @@ const char *script_batch(
 {
 	struct text t = text_new(a);
 
-	text_add(&t, "{\n");
+	text_add(&t, "{\nbegan=$(date +%s)\n");
 	for (size_t worker = 0; worker < SCRIPT_AT_ONCE && worker < n; worker++) {
 		text_add(&t, "{\n");
 		for (size_t i = worker; i < n; i += SCRIPT_AT_ONCE)

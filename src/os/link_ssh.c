@@ -312,7 +312,7 @@ static int connect_once(struct session *s, struct arena *a, struct err *e)
 		return 0;
 	if (start_ssh(s, a, e) < 0)
 		return -1;
-	hello = script_hello(a, s->nonce);
+	hello = script_hello(a, s->nonce, s->limit_ms);
 	begin(s, hello, strlen(hello), 2 * (int64_t)s->limit_ms);
 	news = await_hello(s, a);
 	if (news != NEWS)
@@ -339,15 +339,18 @@ static bool take_number(const char **at, size_t max, char end, size_t *out)
 	return true;
 }
 
-static const char *outcome(char c, const char *host, struct arena *a)
+static const char *outcome(const struct session *s, char c, struct arena *a)
 {
 	switch (c) {
 	case SCRIPT_NO_PROGRAM:
 		return "no such program (is it installed?)";
 	case SCRIPT_TOO_MUCH:
 		return arena_printf(a, "printed more than %zu bytes", SCRIPT_OUT_MAX);
+	case SCRIPT_TOO_LONG:
+		return arena_printf(
+			a, "did not end within %.3g s and was killed", s->limit_ms / 1000.0);
 	default:
-		return arena_printf(a, "there is no room left in /tmp of %s", host);
+		return arena_printf(a, "there is no room left in /tmp of %s", s->ssh->target);
 	}
 }
 
@@ -368,7 +371,7 @@ static bool parse_head(const struct session *s, const char *line, struct arena *
 	if (told)
 		o->status = (int)status;
 	else
-		o->err = outcome(line[0], s->ssh->target, a);
+		o->err = outcome(s, line[0], a);
 	return told || (o->out_len == 0 && *err_len == 0);
 }
 
@@ -450,7 +453,8 @@ int session_run(struct session *s, const struct command *cmds, size_t n, struct 
 		skip[i] = cmds[i].input != NULL &&
 			memchr(cmds[i].input, '\0', cmds[i].input_len) != NULL;
 	batch = script_batch(a, cmds, n, skip, &len);
-	begin(s, batch, len, (int64_t)rounds * s->limit_ms);
+	/* The far side ends what takes too long; where it cannot, or the line hangs, we end all of it. */
+	begin(s, batch, len, (int64_t)(rounds + 1) * s->limit_ms);
 	news = take_answer(s, n, skip, a, outs);
 	if (news == NEWS)
 		return 0;
@@ -459,6 +463,6 @@ int session_run(struct session *s, const struct command *cmds, size_t n, struct 
 		return why_lost(s->ssh, s->said, e);
 	none_answered(outs, n,
 		arena_printf(a, "did not end within %.3g s; the connection was closed",
-			(double)rounds * s->limit_ms / 1000));
+			(double)(rounds + 1) * s->limit_ms / 1000));
 	return 0;
 }

@@ -35,10 +35,14 @@ enum {
 	SCRIPT_NO_PROGRAM = 'n',
 	SCRIPT_NO_ROOM = 'f', /* the temporary folder is full */
 	SCRIPT_TOO_MUCH = 'b',
+	SCRIPT_TOO_LONG = 't',
 };
 
-/* What comes first; answered by the line "NONCE ready". The nonce is of letters and digits. */
-const char *script_hello(struct arena *a, const char *nonce);
+/*
+ * What comes first; answered by the line "NONCE ready". The nonce is of letters and digits. limit_ms is each
+ * program's, in whole seconds, where the far side has timeout(1).
+ */
+const char *script_hello(struct arena *a, const char *nonce, int limit_ms);
 
 /*
  * One compound command that runs the commands side by side and answers in frames of at most SCRIPT_FRAME:
