@@ -238,6 +238,10 @@ static int roster_to_tell(
 
 	for (size_t i = 0; i < v->nodes.n; i++) {
 		v->ours[i] = known[i].id;
+		if (known[i].rc == 0 && failures_find(&v->failed, KIND_IDENTITY, v->nodes.v[i]))
+			return err_set(e, ERR_SYSTEM, NOWHERE,
+				"not paired, because the key of '%s' is not in order",
+				v->nodes.v[i]);
 		if (known[i].rc != 0)
 			return err_set(e, ERR_SYSTEM, NOWHERE,
 				"not paired, because jail '%s' has no key and the roster would be "

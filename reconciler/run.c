@@ -142,18 +142,41 @@ static void find_ours(struct run *r, struct view *v)
 			v->ours[v->n_ours++] = known[i].id;
 }
 
-static int check_grants(const struct view *v, const struct grants *grants, struct err *e)
+/* A jail says itself what key it has: the doubt is its own, and stops nothing for anybody else. */
+static void check_grants(const struct run *r, struct view *v, const struct grants *grants)
 {
 	for (size_t i = 0; i < v->n_ours; i++) {
 		const struct grant *g = want_grant_of(grants, &v->ours[i].addr);
 		const char *node = v->ours[i].node;
+		struct err e;
 
-		if (g != NULL)
-			return err_set(e, ERR_CONFIG, (struct loc){ g->line, 1 },
-				"%s/%s claims the address of our own %s", g->peer, g->jail->name,
-				is_host(node) ? "host" : node);
+		if (g == NULL)
+			continue;
+		err_set(&e, ERR_CONFIG, (struct loc){ g->line, 1 },
+			"%s/%s claims the address of our own %s", g->peer, g->jail->name,
+			is_host(node) ? "host" : node);
+		failures_add(&v->failed, KIND_IDENTITY, node, NULL, g->line, &e);
+		strs_push(r->a, &v->claimed, g->key + strlen("address "));
 	}
-	return 0;
+}
+
+/* Whose address it is nobody knows, so it is let in nowhere where it is not yet. */
+static void leave_claimed(struct view *v)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < v->plan.n; i++) {
+		const struct change *c = &v->plan.v[i];
+		const char *space = strrchr(c->key, ' ');
+
+		if (c->after != NULL &&
+			(strs_has(&v->claimed, c->after) ||
+				(c->kind == KIND_FIREWALL && space != NULL &&
+					strs_has(&v->claimed, space + 1))))
+			continue;
+		v->plan.v[kept++] = *c;
+	}
+	v->plan.n = kept;
 }
 
 static void find_needs(struct run *r, struct view *v)
@@ -246,8 +269,7 @@ int run_look(struct run *r, struct view *v, struct err *e)
 	observe_registry(r, v);
 	observe(r, v, &running);
 	find_ours(r, v);
-	if (check_grants(v, &grants, e) < 0)
-		return -1;
+	check_grants(r, v, &grants);
 	nodes = arena_alloc(r->a, v->nodes.n, sizeof(*nodes));
 	for (size_t i = 0; i < v->nodes.n; i++) {
 		nodes[i].name = v->nodes.v[i];
@@ -259,6 +281,7 @@ int run_look(struct run *r, struct view *v, struct err *e)
 	want_build(r->mesh, &v->lock, &grants, &host, r->a, &v->wanted);
 	find_needs(r, v);
 	diff(&v->wanted, &v->observed, &v->failed, &v->plan);
+	leave_claimed(v);
 	plan_explain(&v->plan, r->mesh, &v->lock, r->a);
 	find_notices(r, v);
 	return 0;

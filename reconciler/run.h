@@ -72,6 +72,7 @@ struct view {
 	size_t n_needs;
 	struct identity *ours; /* identities of our nodes that have one, HOST_NODE among them */
 	size_t n_ours;
+	struct strs claimed; /* addresses that a peer and one of our nodes both say they have */
 	struct strs notices;
 	struct strs
 		stuck; /* nodes on another interface than their rules that could not be stopped */
