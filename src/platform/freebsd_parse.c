@@ -315,7 +315,7 @@ int freebsd_parse_node(const struct output *out, const char *place, struct arena
 {
 	struct rest r = { out->out, out->out_len };
 	struct strs pids = { 0 };
-	const char *line, *pid, *listening;
+	const char *line, *pid, *listening, *odd = NULL;
 
 	*state = (struct node_state){ 0 };
 	if (out->status != 0)
@@ -331,15 +331,19 @@ int freebsd_parse_node(const struct output *out, const char *place, struct arena
 	}
 	state->running = pids.n != 0;
 	for (; line != NULL && starts_with(line, "socket "); line = take_line(&r, a)) {
-		if (!parse_row(line + strlen("socket "), a, &pid, &listening))
-			return err_set(e, ERR_SYSTEM, NOWHERE,
-				"sockstat prints a row that is not understood: '%s'",
-				line + strlen("socket "));
+		if (!parse_row(line + strlen("socket "), a, &pid, &listening)) {
+			odd = line + strlen("socket ");
+			continue;
+		}
 		if (strs_has(&pids, pid) && !strs_has(&state->listening, listening))
 			strs_push(a, &state->listening, listening);
 	}
 	if (line == NULL || !starts_with(line, "boot "))
 		return broken(out, place, e);
+	/* The host's sockstat(1) has rows of jails too, whose programs may be called "a<newline>b". */
+	if (odd != NULL && state->listening.n == 0)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"sockstat prints a row that is not understood: '%s'", odd);
 	state->at_boot = is_yes(line + strlen("boot "));
 	line = take_line(&r, a);
 	if (line == NULL || strcmp(line, "end") != 0 || r.len != 0)

@@ -184,6 +184,9 @@ Test(freebsd_parse, tells_on_which_sockets_a_node_listens)
 			  "12", "tcp4", "1.1.1.1:3") ROW("12", "tcp4",
 			  "1.1.1.1:3") "socket root a b c 12 7 tcp4 1.1.1.1:4 *:*\nboot YES\nend\n",
 			"12 boot 1.1.1.1:3 1.1.1.1:4" },
+		{ "pid 12\n" ROW("12", "tcp4", "1.1.1.1:3") "socket root a\nsocket b 12 7 tcp4 "
+							    "*:9 *:*\nboot YES\nend\n",
+			"12 boot 1.1.1.1:3" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
