@@ -241,7 +241,8 @@ struct roster run_roster(const struct run *r, const struct view *v)
 	struct roster ours = { .jails = arena_alloc(r->a, v->n_ours, sizeof(*ours.jails)) };
 
 	for (size_t i = 0; i < v->n_ours; i++)
-		if (!is_host(v->ours[i].node))
+		if (!is_host(v->ours[i].node) &&
+			failures_find(&v->failed, KIND_IDENTITY, v->ours[i].node) == NULL)
 			ours.jails[ours.n++] = (struct roster_jail){
 				.name = v->ours[i].node,
 				.addr = v->ours[i].addr,

@@ -81,7 +81,7 @@ struct view {
 /* Looks at the host and the lock and plans. Changes nothing. -1: nothing useful could be found out. */
 int run_look(struct run *r, struct view *out, struct err *e);
 
-/* Our own roster: the jails that have an identity. */
+/* Our own roster: the jails that have an identity, and one that nobody else has. */
 struct roster run_roster(const struct run *r, const struct view *v);
 
 struct report {

@@ -65,12 +65,17 @@ int cmd_roster(const struct options *o, struct arena *a)
 	known = yggdrasil_identities(h.run.yggdrasil, &v.nodes, a);
 	for (size_t i = 0; i < v.nodes.n; i++) {
 		const char *node = v.nodes.v[i];
+		const struct failure *failed;
 
 		if (strcmp(node, HOST_NODE) == 0)
 			continue;
 		if (known[i].rc == 1)
 			err_set(&known[i].err, ERR_SYSTEM, NOWHERE,
 				"jail '%s' has no key yet; run jmesh apply first", node);
+		failed = failures_find(&v.failed, KIND_IDENTITY, node);
+		if (known[i].rc == 0 && failed != NULL)
+			known[i].rc =
+				err_set(&known[i].err, ERR_CONFIG, NOWHERE, "%s", failed->text);
 		if (known[i].rc != 0)
 			status = host_complain(&h, &known[i].err);
 	}

@@ -303,7 +303,8 @@ Test(apply, lets_nobody_in_at_our_own_address_and_does_the_rest)
 {
 	struct world *w = world_new(arena, PAIRING_MESH);
 	struct roster_jail thief = { .name = "thief" };
-	struct roster obtained = { &thief, 1 };
+	struct roster obtained = { &thief, 1 }, ours;
+	struct view v;
 	struct err e;
 	const char *log;
 
@@ -318,6 +319,10 @@ Test(apply, lets_nobody_in_at_our_own_address_and_does_the_rest)
 	cr_assert(failed_with("web", "office/thief claims the address of our own web"));
 	cr_assert_neq(at(log, "revoke firewall web remove address 203::bad"), 0);
 	cr_assert_null(strstr(log, "grant"));
+	cr_assert_eq(run_look(&w->run, &v, &e), 0, "%s", e.text);
+	ours = run_roster(&w->run, &v);
+	for (size_t i = 0; i < ours.n; i++)
+		cr_assert_str_neq(ours.jails[i].name, "web");
 	cr_assert_null(strstr(log, "names dns"));
 }
 
