@@ -434,7 +434,10 @@ places() {
 	fi
 	KEYS="/usr/local/etc/yggdrasil.key $jails/local/etc/yggdrasil.key"
 	CONFS="/usr/local/etc/yggdrasil.conf $jails/local/etc/yggdrasil.conf"
-	[ "$PLATFORM" = freebsd ] || STATE=$LAB/laptop/user/.local/state/jmesh/laptop
+	case $PLATFORM in
+	freebsd-ssh) STATE=$LAB/laptop/user/.local/state/jmesh/admin@127.0.0.1 ;;
+	jailrun) STATE=$LAB/laptop/user/.local/state/jmesh/jailrun ;;
+	esac
 }
 places
 
