@@ -242,6 +242,10 @@ static int roster_to_tell(
 			return err_set(e, ERR_SYSTEM, NOWHERE,
 				"not paired, because the key of '%s' is not in order",
 				v->nodes.v[i]);
+		if (known[i].rc < 0)
+			return err_set(e, ERR_SYSTEM, NOWHERE,
+				"not paired, because the key of '%s' cannot be looked at: %s",
+				v->nodes.v[i], known[i].err.text);
 		if (known[i].rc != 0)
 			return err_set(e, ERR_SYSTEM, NOWHERE,
 				"not paired, because jail '%s' has no key and the roster would be "
@@ -249,13 +253,20 @@ static int roster_to_tell(
 				v->nodes.v[i]);
 	}
 	v->n_ours = v->nodes.n;
-	for (size_t i = 0; i < mesh->n_jails; i++)
-		if (told(&v->failed, KIND_OVERLAY, mesh->jails[i].name, "jail"))
+	for (size_t i = 0; i < mesh->n_jails; i++) {
+		const struct failure *f =
+			failures_find(&v->failed, KIND_OVERLAY, mesh->jails[i].name);
+
+		if (f != NULL && (f->key == NULL || strcmp(f->key, "jail") != 0))
+			return err_set(e, ERR_SYSTEM, NOWHERE,
+				"not paired, because of jail '%s': %s", mesh->jails[i].name,
+				f->text);
+		if (f != NULL)
 			return err_set(e, ERR_SYSTEM, NOWHERE,
 				"not paired, because jail '%s' does not run and the roster would "
-				"be "
-				"incomplete",
+				"be incomplete",
 				mesh->jails[i].name);
+	}
 	*out = run_roster(r, v);
 	if (out->n == 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE,

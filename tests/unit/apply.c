@@ -281,6 +281,15 @@ Test(apply, tells_nobody_half_a_roster)
 	log = world_apply(w, RUN_PAIR_WAIT, &report);
 	cr_assert_null(strstr(log, "pair office"), "%s", log);
 	cr_assert(failed_with("office", "not paired, because jail 'web' has no key"));
+	w->failing = NULL;
+	w->unreadable = "overlay web";
+	w->unreadable_once = true;
+	log = world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert_null(strstr(log, "pair office"), "%s", log);
+	cr_assert(failed_with("office", "not paired, because of jail 'web': could not be read"));
+	w->files->blind = true;
+	world_apply(w, RUN_PAIR_WAIT, &report);
+	cr_assert(failed_with("office", "cannot be looked at: the host is gone"));
 }
 
 Test(apply, forgets_the_roster_of_a_peer_that_left_the_file)
