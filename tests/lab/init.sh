@@ -57,6 +57,7 @@ fi
 export FACTOR
 
 . "$LAB/tests/lib.sh"
+. "$LAB/tests/left.sh"
 . "$LAB/tests/freebsd.sh"
 . "$LAB/tests/jailrun.sh"
 . "$LAB/tests/killing.sh"
