@@ -190,6 +190,7 @@ static void print_json(const struct status *s)
 static void print_node(const struct status *s, const struct node_line *n)
 {
 	bool host = strcmp(n->name, HOST_NODE) == 0;
+	bool left = host && !s->h->mesh.yggdrasil.protect_host;
 	char address[ADDR_TEXT] = "no key yet";
 
 	if (n->id != NULL)
@@ -208,7 +209,10 @@ static void print_node(const struct status *s, const struct node_line *n)
 			p->inbound ? " (inbound)" : "", p->error == NULL ? "" : ": ",
 			p->error == NULL ? "" : text_safe(s->a, p->error, strlen(p->error), false));
 	}
-	printf("  firewall   %s\n", n->guarded ? "default-deny" : "NOT in place");
+	printf("  firewall   %s\n",
+		n->guarded     ? "default-deny"
+			: left ? "not jmesh's: yggdrasil.protect_host is false"
+			       : "NOT in place");
 	for (size_t i = 0; i < n->allows.n; i++) {
 		const char *owner = owner_of(s, n->name, n->allows.v[i]);
 
