@@ -40,6 +40,16 @@ pass in on ygg0 inet6 from <mesh_peers> to any flags S/SA keep state
 	same "firewall of $1" "$wanted" "$(rules laptop "$1" | grep -vx '<jmesh_ending> of /' || :)"
 }
 
+# guarded: the default-deny of each node in the status $OUT that jmesh has to guard; Jailrun's host it has not.
+guarded() {
+	if [ "$PLATFORM" = jailrun ]; then
+		same "default-deny of the host" false "$(json '.nodes[] | select(.name == "host") | .default_deny')"
+		json '[.nodes[] | select(.name != "host") | .default_deny] | unique[]'
+	else
+		json '[.nodes[].default_deny] | unique[]'
+	fi
+}
+
 # records, saved: the zone's names that are jmesh's, in the resolver and in its file.
 records() {
 	on laptop unbound-control list_local_data | grep -F jrun. | own_names || :
