@@ -22,6 +22,8 @@ enum {
 	CLOSE_MS = 2000,
 	/* What a slow line still carries: what is added to the limit of a batch for its own length. */
 	BYTES_PER_MS = 64,
+	/* What any line carries: who trickles on for ever, so that nobody gets on, is given up. */
+	LEAST_PER_MS = 8,
 	STATUS_MAX = 511, /* ksh has 256 and more for signals */
 };
 
@@ -37,7 +39,7 @@ struct session {
 	size_t pending_len;
 	char said[SAID_MAX + 1]; /* the end of what ssh has said on standard error */
 	size_t said_len;
-	int64_t deadline;
+	int64_t deadline, last; /* as it is now, and beyond which it never goes */
 };
 
 /* How a wait ended. */
@@ -186,9 +188,12 @@ static enum news wait_for_news(struct session *s)
 			return NEWS_END;
 		s->at = 0;
 		s->len = got < 0 ? 0 : (size_t)got;
-		/* However slow the line is: who still answers is not late. */
+		/* Who still answers is not late, though the line is slow. */
+		s->last += (int64_t)s->len / LEAST_PER_MS;
 		if (got > 0 && s->deadline < clock_ms() + s->limit_ms)
 			s->deadline = clock_ms() + s->limit_ms;
+		if (s->deadline > s->last)
+			s->deadline = s->last;
 	}
 	return NEWS;
 }
@@ -257,6 +262,7 @@ static void begin(struct session *s, const char *text, size_t len, int64_t limit
 	s->pending = text;
 	s->pending_len = len;
 	s->deadline = clock_ms() + limit_ms + (int64_t)(len / BYTES_PER_MS);
+	s->last = s->deadline + s->limit_ms;
 }
 
 static int start_ssh(struct session *s, struct arena *a, struct err *e)

@@ -377,6 +377,24 @@ Test(link, a_batch_that_takes_too_long_is_given_up)
 	cr_assert_eq(system("pkill -f '^sleep 61$'"), 0);
 }
 
+Test(link, a_far_side_that_trickles_for_ever_is_given_up)
+{
+	struct command c = { .argv = ARGV("true") };
+	const char *drip = "#!/bin/sh\nwhile printf x; do sleep 0.1; done\n";
+	struct session *s;
+	struct output o;
+	int64_t began;
+
+	connect_to("");
+	cr_assert_eq(file_replace(in_dir("ssh"), drip, strlen(drip), 0700, &e), 0, "%s", e.text);
+	setenv("PATH", arena_printf(arena, "%s:%s", dir, getenv("PATH")), 1);
+	s = session_new(&ssh, 500, arena);
+	began = clock_ms();
+	cr_assert_eq(session_run(s, &c, 1, arena, &o, &e), -1);
+	cr_assert_lt(clock_ms() - began, 10000);
+	cr_assert_eq(session_pid(s), 0);
+}
+
 Test(link, ssh_has_no_terminal_and_ends_with_us)
 {
 	struct command c = { .argv = ARGV("true") };
