@@ -10,8 +10,8 @@
 
 /*
  * timeout: one program that hangs, in a jail that wants it so, must not take the answers of the others along.
- * --foreground: FreeBSD's waits for every descendant otherwise, and a node that was started is one. Its
- * statuses are a program's own as well, so the time that has passed decides.
+ * --foreground, which busybox has not: FreeBSD's waits for every descendant otherwise, and a node that was
+ * started is one. Its statuses are a program's own as well, so the time that has passed decides.
  *
  * In the temporary folder are, for the command I: iI its input, oI and eI what it printed, sI its status.
  *
@@ -40,7 +40,10 @@ static const char prelude[] = //
 	"	return 1\n"
 	"}\n"
 	"guard=\n"
-	"! has timeout || guard=\"timeout --foreground -s KILL $limit\"\n"
+	"for t in 'timeout --foreground' timeout; do\n"
+	"	test -n \"$guard\" || ! $t -s KILL $limit true ||\n"
+	"	    guard=\"$t -s KILL $limit\"\n"
+	"done </dev/null >/dev/null 2>&1\n"
 	"run() {\n"
 	"	i=$1 n=$2 f=/dev/null\n"
 	"	shift 2\n"
