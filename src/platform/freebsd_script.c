@@ -102,6 +102,10 @@ const char freebsd_script_read[] =
 	"echo file\n"
 	"{ head -c \"$2\" <\"$1\" && echo .; } | mask\n";
 
+/*
+ * Whoever owns the folder may put a link in the new file's place at any time, as unbound may in its own: what
+ * follows links, chmod(1) above all, is not for that file. It has its mode from the beginning.
+ */
 const char freebsd_script_write[] =
 	START
 	SETTLE
@@ -111,13 +115,14 @@ const char freebsd_script_write[] =
 	"	exit 0\n"
 	"fi\n"
 	TEMPORARY
+	"umask \"$(printf %03o $((0777 & ~$2)))\" || exit 1\n"
 	"set -C\n"
 	"cat >\"$tmp\" || exit 1\n"
 	"if [ $(($(wc -c <\"$tmp\"))) -ne \"$3\" ]; then\n"
 	"	echo 'only a part of the text came' >&2\n"
 	"	exit 1\n"
 	"fi\n"
-	"chmod \"$2\" \"$tmp\" && settle \"$tmp\" || exit 1\n"
+	"settle \"$tmp\" || exit 1\n"
 	"if [ \"$4\" = create ]; then\n"
 	LINK_NEW
 	"else\n"

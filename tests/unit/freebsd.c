@@ -169,6 +169,20 @@ MACHINE(freebsd, masks_private_keys_where_they_are)
 	}
 }
 
+MACHINE(freebsd, gives_no_file_that_a_link_leads_to_another_mode)
+{
+	struct stat st;
+
+	CHECK(sandbox_sh("mkdir /mnt/evil && touch /mnt/victim && chmod 600 /mnt/victim && "
+			 "printf '%%s\\n' '#!/bin/sh' 'cd /usr/local/etc || exit' "
+			 "'for f in .f.jmesh.*; do ln -sf /mnt/victim \"$f\"; done' 'echo 3' "
+			 ">/mnt/evil/wc && chmod 755 /mnt/evil/wc") == 0);
+	setenv("PATH", arena_printf(arena, "/mnt/evil:%s", getenv("PATH")), 1);
+	lab_replace(NULL, "/usr/local/etc/f", "two", 0644);
+	CHECK(readlink("/usr/local/etc/f", (char[9]){ 0 }, 9) > 0);
+	CHECK(stat("/mnt/victim", &st) == 0 && (st.st_mode & 07777) == 0600);
+}
+
 MACHINE(freebsd, replaces_a_file_whole_and_leaves_nothing_beside_it)
 {
 	struct stat st;
