@@ -79,18 +79,9 @@ static const char *apply(struct world *w, const struct driver *d, enum phase pha
 	return t.s;
 }
 
-#define ADD(k, v)                                              \
-	{                                                      \
-		.action = ACTION_ADD, .key = (k), .after = (v) \
-	}
-#define REMOVE(k, v)                                               \
-	{                                                          \
-		.action = ACTION_REMOVE, .key = (k), .before = (v) \
-	}
-#define CHANGE(k, b, v)                                                          \
-	{                                                                        \
-		.action = ACTION_CHANGE, .key = (k), .before = (b), .after = (v) \
-	}
+#define ADD(k, v) { .action = ACTION_ADD, .key = (k), .after = (v) }
+#define REMOVE(k, v) { .action = ACTION_REMOVE, .key = (k), .before = (v) }
+#define CHANGE(k, b, v) { .action = ACTION_CHANGE, .key = (k), .before = (b), .after = (v) }
 #define APPLY(w, d, p, c) apply(w, d, p, c, sizeof(c) / sizeof((c)[0]))
 
 static const struct change new_key[] = { ADD("key", "present") };
