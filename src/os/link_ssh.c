@@ -349,7 +349,7 @@ static const char *outcome(const struct session *s, char c, struct arena *a)
 {
 	switch (c) {
 	case SCRIPT_NO_PROGRAM:
-		return "no such program (is it installed?)";
+		return SPAWN_NO_PROGRAM;
 	case SCRIPT_TOO_MUCH:
 		return arena_printf(a, "printed more than %zu bytes", SCRIPT_OUT_MAX);
 	case SCRIPT_TOO_LONG:

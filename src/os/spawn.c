@@ -70,7 +70,7 @@ int spawn_exec(const char *const *argv, struct err *e)
 			execv(path, words);
 	}
 	if (errno == ENOENT)
-		return err_set(e, ERR_SYSTEM, NOWHERE, "no such program (is it installed?)");
+		return err_set(e, ERR_SYSTEM, NOWHERE, SPAWN_NO_PROGRAM);
 	return err_sys(e, "cannot be run");
 }
 

@@ -6,6 +6,9 @@
 
 #include "base/port.h"
 
+/* Why a program that was not found did not run. */
+#define SPAWN_NO_PROGRAM "no such program (is it installed?)"
+
 /*
  * Takes the child to where the command runs (jail, or NULL for the host). It is called in the child,
  * between fork and exec, so that the caller itself never goes anywhere. -1: the error says why not.

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/spawn.h"
 #include "platform/freebsd_self.h"
 
 bool freebsd_runs(const struct freebsd *f, const char *jail)
@@ -60,6 +61,8 @@ static void explain(
 		arena_printf(a, "jexec: execvp(): %s: ", c->argv[0]),
 	};
 
+	if (out->status == -1 && strcmp(out->err, SPAWN_NO_PROGRAM) == 0)
+		refuse(out, "jexec: " SPAWN_NO_PROGRAM);
 	if (out->status != 1 || strncmp(out->err, "jexec: ", 7) != 0)
 		return;
 	if (strcmp(out->err, arena_printf(a, "jexec: jail \"%s\" not found", system)) == 0) {
