@@ -27,32 +27,27 @@ programs_of() {
 	fi
 }
 
-# bend NODE PROGRAM <<SCRIPT: until unbend the script is run instead, in which $REAL is the program; one
-# without a line is no program at all.
+# bend NODE PROGRAM <<SCRIPT: until unbend the script is run instead, in which $REAL is the program; where it
+# is empty, there is no program. What a Linux machine has of that name is covered as well.
 bend() {
 	local words=()
 	[ "$PLATFORM" = netns ] || read -ra words <<<"$(programs_of "$1")"
 	# shellcheck disable=SC2016
 	on laptop sh -ec '
-		name=$1 node=$2 local=$3 root=$4 seen=
-		for folder in sbin bin; do
-			[ -z "$local" ] || ! { [ -L "$local/$folder/$name" ] || [ -f "$local/$folder/$name" ]; } || seen=/usr/local/$folder/$name
-		done
-		# One of Linux is seen through the link to it as well.
-		if [ -z "$seen" ] || [ -f "/usr/sbin/$name" ]; then
-			path=$(realpath "$(command -v "$name")")
-			mkdir -p bent
-			new=$PWD/bent/$node.$name real=$PWD/bent/$name
-			cp "$path" "$real"
-		else
-			path=$local/${seen#/usr/local/} new=$local/${seen#/usr/local/} real=$seen.real
-			mv "$path" "$path.real"
-		fi
+		name=$1 local=$2 root=${3%/}
+		mkdir -p bent
 		text=$(cat)
-		[ -z "$text" ] || printf "#!/bin/sh\nREAL=%s\n%s\n" "$real" "$text" >"$new"
-		if [ -n "$text" ]; then chmod 755 "$new"; fi
-		[ "$path" = "$new" ] || { [ -n "$text" ] || : >"$new"; mount -n --bind "$new" "${root%/}$path"; }
-		' bend "$2" "$1" "${words[@]}"
+		[ -e "bent/$name" ] || cp -L "$(command -v "$name")" "bent/$name"
+		new=$(mktemp "$PWD/bent/$name.XXXXXX")
+		[ -z "$text" ] || { printf "#!/bin/sh\nREAL=%s\n%s\n" "$PWD/bent/$name" "$text" >"$new"; chmod 755 "$new"; }
+		for path in "${local:-/nowhere}/sbin/$name" "${local:-/nowhere}/bin/$name"; do
+			[ -L "$path" ] || [ -f "$path" ] || continue
+			mv "$path" "$path.real"
+			[ -z "$text" ] || cp -p "$new" "$path"
+		done
+		for path in "/usr/sbin/$name" "/usr/bin/$name"; do
+			[ ! -f "$path" ] || mount -n --bind "$new" "$root$(realpath "$path")"
+		done' bend "$2" "${words[@]}"
 }
 
 # unbend NODE PROGRAM
@@ -61,18 +56,13 @@ unbend() {
 	[ "$PLATFORM" = netns ] || read -ra words <<<"$(programs_of "$1")"
 	# shellcheck disable=SC2016
 	on laptop sh -ec '
-		name=$1 local=$2 root=$3
-		for folder in sbin bin; do
-			path=$local/$folder/$name
-			[ -n "$local" ] && { [ -e "$path.real" ] || [ -L "$path.real" ]; } || continue
-			rm -f "$path"
-			mv "$path.real" "$path"
-			exit 0
+		name=$1 local=$2 root=${3%/}
+		for path in "${local:-/nowhere}/sbin/$name" "${local:-/nowhere}/bin/$name"; do
+			[ ! -e "$path.real" ] && [ ! -L "$path.real" ] || mv "$path.real" "$path"
 		done
-		for folder in /usr/sbin /usr/bin; do
-			[ ! -e "$folder/$name" ] || { umount --lazy "${root%/}$folder/$name"; exit; }
-		done
-		exit 1' unbend "$2" "${words[@]}"
+		for path in "/usr/sbin/$name" "/usr/bin/$name"; do
+			[ ! -f "$path" ] || umount --lazy "$root$(realpath "$path")"
+		done' unbend "$2" "${words[@]}"
 }
 
 # bend_all PROGRAM <<SCRIPT, unbend_all PROGRAM: of the machine and of all its jails.
