@@ -91,7 +91,7 @@ static int conclude(struct host *h, const struct options *o, const struct report
 		puts(render_json_report(&r, report));
 	else if (!o->json && (rc == 0 || report->done.n != 0))
 		say(h, report, &r, whole);
-	fflush(stdout);
+	out_flush();
 	render_failures(&errors, &report->failed);
 	if (rc < 0)
 		return host_complain(h, e);

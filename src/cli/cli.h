@@ -61,6 +61,12 @@ int input_read(const char *file, struct arena *a, struct input *out, struct err 
 void input_complain(
 	FILE *to, bool colour, const struct input *in, const struct problem *problems, size_t n);
 
+/*
+ * Standard output up to here. Why it did not take it is remembered for the end: other calls would have set
+ * another errno by then.
+ */
+void out_flush(void);
+
 /* "jmesh: error: TEXT", escaped, to standard error. Returns EXIT_ERROR. */
 int complain(const struct options *o, const struct err *e);
 

@@ -265,6 +265,7 @@ void host_close(struct host *h)
 	struct driver *drivers[] = { &h->run.identity, &h->run.overlay, &h->run.firewall,
 		&h->run.dns, &h->run.registry };
 
+	out_flush();
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
 		if (drivers[i]->ops != NULL && drivers[i]->ops->close != NULL)
 			drivers[i]->ops->close(drivers[i]->self);

@@ -9,11 +9,20 @@
 #include "cli/cli.h"
 #include "cli/words.h"
 
+/* Why standard output did not take everything; 0: it did so far. */
+static int out_errno;
+
+void out_flush(void)
+{
+	if ((fflush(stdout) != 0 || ferror(stdout)) && out_errno == 0)
+		out_errno = errno != 0 ? errno : EIO;
+}
+
 int complain(const struct options *o, const struct err *e)
 {
 	struct arena *a = arena_new();
 
-	fflush(stdout);
+	out_flush();
 	fprintf(stderr, "jmesh: %serror:%s %s\n", o->colour_err ? "\033[1;31m" : "",
 		o->colour_err ? "\033[0m" : "", text_safe(a, e->text, strlen(e->text), true));
 	arena_free(a);
@@ -128,9 +137,11 @@ static int finish(const struct options *o, int status)
 {
 	struct err e;
 
+	out_flush();
 	/* Who reads no further (head) wants no more, and no complaint either. */
-	if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
+	if (out_errno == 0 || out_errno == EPIPE)
 		return status;
+	errno = out_errno;
 	err_sys(&e, "write to standard output");
 	complain(o, &e);
 	return status == EXIT_OK ? EXIT_ERROR : status;

@@ -61,7 +61,7 @@ int cmd_roster(const struct options *o, struct arena *a)
 		print_json(&roster);
 	else
 		print_yaml(&roster);
-	fflush(stdout);
+	out_flush();
 	known = yggdrasil_identities(h.run.yggdrasil, &v.nodes, a);
 	for (size_t i = 0; i < v.nodes.n; i++) {
 		const char *node = v.nodes.v[i];

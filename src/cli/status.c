@@ -256,7 +256,7 @@ static void print_text(const struct status *s)
 		print_node(s, &s->nodes[i]);
 	for (size_t i = 0; i < s->h->mesh.n_peers; i++)
 		print_peer(s, &s->h->mesh.peers[i]);
-	fflush(stdout);
+	out_flush();
 	render_failures(&errors, &s->failed);
 	errors.to = stdout;
 	render_notices(&errors, &s->v.notices);
