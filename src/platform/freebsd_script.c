@@ -173,6 +173,7 @@ const char freebsd_script_key[] =
 	"echo \"conf $public\"\n"
 	"{ head -c \"$max\" <\"$conf\" && echo .; } | mask\n";
 
+/* cat(1) tells of a full disk, openssl(1) does not. */
 const char freebsd_script_key_make[] =
 	START
 	SETTLE
@@ -183,7 +184,7 @@ const char freebsd_script_key_make[] =
 	"if [ -f \"$2\" ] && grep -Eq '[0-9A-Fa-f]{128}' \"$2\"; then\n"
 	"	own_key \"$2\" -exportkey | sed -e '/./!d' >\"$tmp\"\n"
 	"else\n"
-	"	openssl genpkey -algorithm ed25519 -out \"$tmp\" </dev/null || exit 1\n"
+	"	openssl genpkey -algorithm ed25519 </dev/null | cat >\"$tmp\" || exit 1\n"
 	"fi\n"
 	"openssl pkey -passin pass: -in \"$tmp\" -noout </dev/null || exit 1\n"
 	"chmod 600 \"$tmp\" && settle \"$tmp\" || exit 1\n"
