@@ -2,9 +2,9 @@
 # NODE is a jail, or - for the machine with the jails; without FreeBSD the machine's programs are
 # those of its jails too.
 
-# What loads a firewall's rules, and unbound's two programs.
-FIREWALL=nft CHECKCONF=unbound-checkconf CONTROL=unbound-control
-[ "$PLATFORM" = netns ] || FIREWALL=pfctl CHECKCONF=local-unbound-checkconf CONTROL=local-unbound-control
+# What loads a firewall's rules, and what checks unbound's.
+FIREWALL=nft CHECKCONF=unbound-checkconf
+[ "$PLATFORM" = netns ] || FIREWALL=pfctl CHECKCONF=local-unbound-checkconf
 
 # as_user COMMAND...: where the user of the laptop types it, which may be another machine than that of the
 # jails.
