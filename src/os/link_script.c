@@ -9,13 +9,15 @@
 #include "os/link_ssh.h"
 
 /*
- * timeout: one program that hangs, in a jail that wants it so, must not take the answers of the others along.
- * --foreground, which busybox has not: FreeBSD's waits for every descendant otherwise, and a node that was
- * started is one. Its statuses are a program's own as well, so the time that has passed decides.
- *
  * In the temporary folder are, for the command I: iI its input, oI and eI what it printed, sI its status.
  *
- * run: its outcome is only told when all of its files could be made and its input is there whole.
+ * run: its outcome is only told when all of its files could be made and its input is there whole. pI has the
+ * process while it runs, kI that it was killed. slay: the program itself goes last, for with it
+ * the batch may end, and watch with that.
+ *
+ * A program in a jail may be anybody's. One that never stops printing runs into the limit of the size of its
+ * files, which is twice as high where sh counts in blocks of 1024 bytes; one that never ends is killed with its
+ * offspring by watch, so that the others of the batch are heard in time.
  *
  * frame: a program may have left a child behind that still prints; what is sent are snapshots that were
  * measured, never a file that still grows. The snapshot is also the test of whether the folder is full, in
@@ -39,11 +41,6 @@ static const char prelude[] = //
 	"	done\n"
 	"	return 1\n"
 	"}\n"
-	"guard=\n"
-	"for t in 'timeout --foreground' timeout; do\n"
-	"	test -n \"$guard\" || ! $t -s KILL $limit true ||\n"
-	"	    guard=\"$t -s KILL $limit\"\n"
-	"done </dev/null >/dev/null 2>&1\n"
 	"run() {\n"
 	"	i=$1 n=$2 f=/dev/null\n"
 	"	shift 2\n"
@@ -53,15 +50,46 @@ static const char prelude[] = //
 	"		test $(wc -c <\"$f\") -eq \"$n\" || return 0\n"
 	"	fi\n"
 	"	if has \"$1\"; then\n"
-	"		(umask 022; exec $guard \"$@\") <\"$f\" >\"$d/o$i\" 2>\"$d/e$i\"\n"
-	"		s=$?\n"
-	"		case $s in\n"
-	"		124|137) test $(($(date +%s) - began)) -lt $limit || s=t ;;\n"
-	"		esac\n"
-	"		printf '%s\\n' $s >\"$d/s$i\"\n"
+	"		(umask 022; ulimit -S -f $blocks; exec \"$@\") <\"$f\" >\"$d/o$i\" "
+	"2>\"$d/e$i\" &\n"
+	"		pid=$!\n"
+	"		printf '%s\\n' $pid >\"$d/p$i\"\n"
+	"		wait $pid\n"
+	"		status=$?\n"
+	"		printf '' >\"$d/p$i\"\n"
+	"		test ! -s \"$d/k$i\" || status=t\n"
+	"		printf '%s\\n' $status >\"$d/s$i\"\n"
 	"	else\n"
 	"		printf 'n\\n' >\"$d/s$i\"\n"
 	"	fi\n"
+	"}\n"
+	"slay() {\n"
+	"	all=$1 more=$1\n"
+	"	while test -n \"$more\"; do\n"
+	"		kill -STOP $more\n"
+	"		found=\n"
+	"		for pid in $more; do found=\"$found $(pgrep -P $pid)\"; done\n"
+	"		more=\n"
+	"		for pid in $found; do more=\"$more $pid\"; done\n"
+	"		all=\"$more $all\"\n"
+	"	done\n"
+	"	kill -KILL $all\n"
+	"}\n"
+	"watch() {\n"
+	"	now=0\n"
+	"	while sleep 1 && kill -0 $$; do\n"
+	"		now=$((now + 1))\n"
+	"		for p in \"$d\"/p*; do\n"
+	"			test -s \"$p\" || continue\n"
+	"			i=${p##*/p}\n"
+	"			eval \"since=\\${since$i:-}\"\n"
+	"			test -n \"$since\" || eval \"since$i=$now since=$now\"\n"
+	"			test $((now - since)) -ge $limit && read -r pid <\"$p\" || "
+	"continue\n"
+	"			printf 'k\\n' >\"$d/k$i\"\n"
+	"			slay $pid\n"
+	"		done\n"
+	"	done\n"
 	"}\n"
 	"measure() {\n"
 	"	i=$first head= parts= list= total=0\n"
@@ -97,7 +125,7 @@ static const char prelude[] = //
 	"	cd \"$d\" || exit\n"
 	"	first=$1 last=$2 i=$1 names= all=\n"
 	"	while test $i -le $last; do\n"
-	"		all=\"$all i$i o$i e$i s$i t$i\"\n"
+	"		all=\"$all i$i o$i e$i s$i t$i p$i k$i\"\n"
 	"		if test -s s$i; then\n"
 	"			names=\"$names o$i e$i\"\n"
 	"		else\n"
@@ -124,11 +152,12 @@ const char *script_hello(struct arena *a, const char *nonce, int limit_ms)
 {
 	return arena_printf(a,
 		"{\n"
-		"nonce=%s out_max=%zu err_max=%d limit=%d\n"
+		"nonce=%s out_max=%zu err_max=%d blocks=%zu limit=%d\n"
 		"%s"
 		"(printf '\\n%%s ready\\n' $nonce)\n"
 		"}\n",
-		nonce, SCRIPT_OUT_MAX, SCRIPT_ERR_MAX, (limit_ms + 999) / 1000, prelude);
+		nonce, SCRIPT_OUT_MAX, SCRIPT_ERR_MAX, SCRIPT_OUT_MAX / 512 + 2,
+		(limit_ms + 999) / 1000, prelude);
 }
 
 static void add_command(struct text *t, const struct command *c, size_t i)
@@ -150,15 +179,22 @@ const char *script_batch(
 {
 	struct text t = text_new(a);
 
-	text_add(&t, "{\nbegan=$(date +%s)\n");
+	text_add(&t,
+		"{\n"
+		"watch </dev/null >/dev/null 2>&1 &\n"
+		"watch=$! workers=\n");
 	for (size_t worker = 0; worker < SCRIPT_AT_ONCE && worker < n; worker++) {
 		text_add(&t, "{\n");
 		for (size_t i = worker; i < n; i += SCRIPT_AT_ONCE)
 			if (!skip[i])
 				add_command(&t, &cmds[i], i);
-		text_add(&t, ":\n} </dev/null >/dev/null 2>&1 &\n");
+		text_add(&t,
+			":\n} </dev/null >/dev/null 2>&1 &\n"
+			"workers=\"$workers $!\"\n");
 	}
-	text_add(&t, "wait\n");
+	text_add(&t,
+		"wait $workers\n"
+		"{ kill -KILL $watch; wait $watch; } 2>/dev/null\n");
 	for (size_t i = 0; i < n; i += SCRIPT_FRAME)
 		text_addf(&t, "frame %zu %zu </dev/null\n", i,
 			(n - i < SCRIPT_FRAME ? n : i + SCRIPT_FRAME) - 1);

@@ -20,6 +20,8 @@ enum {
 	SAID_MAX = 4096,
 	LINE_MAX_BYTES = 256,
 	CLOSE_MS = 2000,
+	/* What the far side may take to find that a command takes too long, and to kill it. */
+	KILL_MS = 5000,
 	/* What a slow line still carries: what is added to the limit of a batch for its own length. */
 	BYTES_PER_MS = 64,
 	/* What any line carries: who trickles on for ever, so that nobody gets on, is given up. */
@@ -354,7 +356,7 @@ static const char *outcome(const struct session *s, char c, struct arena *a)
 		return arena_printf(a, "printed more than %zu bytes", SCRIPT_OUT_MAX);
 	case SCRIPT_TOO_LONG:
 		return arena_printf(
-			a, "did not end within %.3g s and was killed", s->limit_ms / 1000.0);
+			a, "did not end within %.3g s and was killed", (double)s->limit_ms / 1000);
 	default:
 		return arena_printf(a, "there is no room left in /tmp of %s", s->ssh->target);
 	}
@@ -459,8 +461,7 @@ int session_run(struct session *s, const struct command *cmds, size_t n, struct 
 		skip[i] = cmds[i].input != NULL &&
 			memchr(cmds[i].input, '\0', cmds[i].input_len) != NULL;
 	batch = script_batch(a, cmds, n, skip, &len);
-	/* The far side ends what takes too long; where it cannot, or the line hangs, we end all of it. */
-	begin(s, batch, len, (int64_t)(rounds + 1) * s->limit_ms);
+	begin(s, batch, len, (int64_t)rounds * (s->limit_ms + KILL_MS));
 	news = take_answer(s, n, skip, a, outs);
 	if (news == NEWS)
 		return 0;
@@ -469,6 +470,6 @@ int session_run(struct session *s, const struct command *cmds, size_t n, struct 
 		return why_lost(s->ssh, s->said, e);
 	none_answered(outs, n,
 		arena_printf(a, "did not end within %.3g s; the connection was closed",
-			(double)(rounds + 1) * s->limit_ms / 1000));
+			(double)rounds * (s->limit_ms + KILL_MS) / 1000));
 	return 0;
 }

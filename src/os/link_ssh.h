@@ -13,7 +13,10 @@ struct session;
 struct session *session_new(const struct link_ssh *ssh, int limit_ms, struct arena *a);
 void session_close(struct session *s); /* it may be used again */
 
-/* As link_run. A batch that takes too long: 0, and every status is -1. */
+/*
+ * As link_run. A command that takes too long is killed there, with its offspring; a far side that does not even
+ * do that in time: 0, and every status is -1.
+ */
 int session_run(struct session *s, const struct command *cmds, size_t n, struct arena *a,
 	struct output *outs, struct err *e);
 
@@ -39,8 +42,8 @@ enum {
 };
 
 /*
- * What comes first; answered by the line "NONCE ready". The nonce is of letters and digits. limit_ms is each
- * program's, in whole seconds, where the far side has timeout(1).
+ * What comes first; answered by the line "NONCE ready". The nonce is of letters and digits; limit_ms, for each
+ * command, is rounded up to whole seconds.
  */
 const char *script_hello(struct arena *a, const char *nonce, int limit_ms);
 

@@ -220,7 +220,10 @@ const char freebsd_script_ask[] =
 	"if [ -z \"$reply\" ] && [ \"$status\" != 0 ]; then exit 1; fi\n"
 	"printf 'answer\\n%s\\n.\\n' \"$reply\"\n";
 
-/* What service(8) says goes through a file: the node would hold a pipe open. */
+/*
+ * What service(8) says goes through a file: the node would hold a pipe open. How large files may become here
+ * is no limit for the node's log.
+ */
 const char freebsd_script_start[] =
 	START
 	"sysrc yggdrasil_enable=YES >/dev/null || exit 1\n"
@@ -230,6 +233,7 @@ const char freebsd_script_start[] =
 	"trap 'rm -f \"$said\"' EXIT\n"
 	"rm -f \"$said\"\n"
 	"(umask 077 && : >\"$said\") || exit 1\n"
+	"ulimit -S -f unlimited\n"
 	"service yggdrasil start >\"$said\" 2>&1 </dev/null || { cat \"$said\" >&2; exit 1; }\n"
 	"echo done\n";
 

@@ -335,46 +335,71 @@ Test(link, a_connection_that_ended_between_batches_is_made_anew)
 	cr_assert_str_eq(sh("echo next").out, "next\n");
 }
 
-Test(link, a_program_that_hangs_takes_no_other_answer_along)
+Test(link, a_command_that_takes_too_long_is_killed_and_the_others_are_heard)
 {
-	static const char *const hangs[] = { "sleep", "62", NULL };
-	struct command cmds[] = { { .argv = hangs }, { .argv = ARGV("echo", "here") },
-		{ .argv = ARGV("sh", "-c", "exit 124") } };
+	const struct command cmds[] = {
+		{ .argv = ARGV("sh", "-c", "sleep 61; echo more") },
+		{ .argv = ARGV("sh", "-c", "trap '' TERM; yes & yes >/dev/null & wait; sleep 61") },
+		{ .argv = ARGV("echo", "whole") },
+		{ .argv = ARGV("sh", "-c", "exit 124") },
+	};
 	struct session *s;
-	struct output o[3];
+	struct output outs[4];
+	pid_t pid;
 
 	connect_to("");
-	s = session_new(&ssh, 2000, arena);
-	cr_assert_eq(session_run(s, cmds, 3, arena, o, &e), 0, "%s", e.text);
-	cr_assert_eq(o[0].status, -1);
-	cr_assert_str_eq(o[0].err, "did not end within 2 s and was killed");
-	cr_assert_eq(o[1].status, 0, "%s", o[1].err);
-	cr_assert_str_eq(o[1].out, "here\n");
-	cr_assert_eq(o[2].status, 124);
-	cr_assert_neq(session_pid(s), 0);
+	s = session_new(&ssh, 3000, arena);
+	cr_assert_eq(session_run(s, cmds, 4, arena, outs, &e), 0, "%s", e.text);
+	cr_assert_eq(outs[3].status, 124);
+	cr_assert_eq(outs[0].status, -1);
+	cr_assert_str_eq(outs[0].err, "did not end within 3 s and was killed");
+	cr_assert_eq(outs[1].status, -1);
+	cr_assert_str_eq(outs[1].err, "did not end within 3 s and was killed");
+	cr_assert_str_eq(outs[2].out, "whole\n");
+	cr_assert_neq(system("pgrep -f '^sleep 61$'"), 0);
+	cr_assert_neq(system("pgrep -x yes"), 0);
+	pid = session_pid(s);
+	cr_assert_eq(session_run(s, cmds + 2, 1, arena, outs, &e), 0, "%s", e.text);
+	cr_assert_str_eq(outs[0].out, "whole\n");
+	cr_assert_eq(session_pid(s), pid);
 	session_close(s);
-	cr_assert_neq(system("pkill -f '^sleep 62$'"), 0);
 }
 
-/* As one that has no timeout(1) behaves: what hangs is a program that nobody but we can tell of. */
-Test(link, a_batch_that_takes_too_long_is_given_up)
+Test(link, endless_output_is_an_error_of_that_command_and_fills_nothing)
 {
-	static const char *const slow[] = { "sh", "-c", "kill -STOP $PPID; exec sleep 61", NULL };
-	struct command c = { .argv = slow };
+	const struct command cmds[] = {
+		{ .argv = ARGV("yes") },
+		{ .argv = ARGV("sh", "-c", "exec yes >&2") },
+		{ .argv = ARGV("echo", "whole") },
+	};
+	struct output outs[3];
+
+	connect_to("");
+	cr_assert_eq(link_run(far, cmds, 3, arena, outs, &e), 0, "%s", e.text);
+	cr_assert_eq(outs[0].status, -1);
+	cr_assert_str_eq(outs[0].err, "printed more than 67108864 bytes");
+	cr_assert_gt(outs[1].status, 0);
+	cr_assert_str_eq(outs[2].out, "whole\n");
+}
+
+Test(link, a_far_side_that_hangs_is_given_up)
+{
+	const char *stop = arena_printf(arena, "echo $PPID >%s/stopped; kill -STOP $PPID", dir);
+	struct command c = { .argv = ARGV("sh", "-c", stop) };
 	struct session *s;
 	struct output o;
 
 	connect_to("");
-	s = session_new(&ssh, 3000, arena);
+	s = session_new(&ssh, 1000, arena);
 	cr_assert_eq(session_run(s, &c, 1, arena, &o, &e), 0, "%s", e.text);
 	cr_assert_eq(o.status, -1);
 	cr_assert_str_eq(o.err, "did not end within 6 s; the connection was closed");
 	cr_assert_eq(session_pid(s), 0);
+	cr_assert_eq(system(arena_printf(arena, "kill -CONT $(cat %s/stopped)", dir)), 0);
 	c.argv = ARGV("echo", "next");
 	cr_assert_eq(session_run(s, &c, 1, arena, &o, &e), 0, "%s", e.text);
 	cr_assert_str_eq(o.out, "next\n");
 	session_close(s);
-	cr_assert_eq(system("pkill -f '^sleep 61$'"), 0);
 }
 
 Test(link, a_far_side_that_trickles_for_ever_is_given_up)
