@@ -30,6 +30,7 @@ struct command {
 
 struct output {
 	int status;      /* exit status; 128 + signal; -1: it did not run, and err says why */
+	bool late;       /* status -1: it ran, but did not end in time */
 	const char *out; /* standard output, NUL-terminated, at most 64 MiB (more: status -1) */
 	size_t out_len;
 	const char *err; /* the first 4 KiB of standard error, NUL-terminated, no final newline */

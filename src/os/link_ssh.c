@@ -380,6 +380,7 @@ static bool parse_head(const struct session *s, const char *line, struct arena *
 		o->status = (int)status;
 	else
 		o->err = outcome(s, line[0], a);
+	o->late = line[0] == SCRIPT_TOO_LONG;
 	return told || (o->out_len == 0 && *err_len == 0);
 }
 

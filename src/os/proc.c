@@ -83,8 +83,8 @@ static void job_drain(struct job *j, const struct proc_conf *conf)
 	drain(&j->s.err, &j->err, ERR_MAX);
 }
 
-static void job_answer(struct job *j, int status, const char *failed, const struct proc_conf *conf,
-	struct arena *a)
+static void job_answer(struct job *j, int status, const char *failed, bool late,
+	const struct proc_conf *conf, struct arena *a)
 {
 	struct output *o = j->answer;
 	char note[sizeof(((struct err *)0)->text)];
@@ -105,6 +105,7 @@ static void job_answer(struct job *j, int status, const char *failed, const stru
 		o->err = arena_printf(a, "printed more than %zu bytes", conf->out_max);
 	} else if (failed != NULL) {
 		o->status = -1;
+		o->late = late;
 		o->err = failed;
 	}
 	if (o->status == -1) {
@@ -129,7 +130,7 @@ static void job_kill(struct job *j, const struct proc_conf *conf, struct arena *
 	job_answer(j, status,
 		arena_printf(
 			a, "did not end within %.3g s and was killed", conf->limit_ms / 1000.0),
-		conf, a);
+		true, conf, a);
 }
 
 /* Looks whether the job has ended; whether its slot is free now. */
@@ -142,11 +143,11 @@ static bool job_end(struct job *j, const struct proc_conf *conf, struct arena *a
 		got = waitpid(j->s.pid, &status, WNOHANG);
 		if (got == j->s.pid) {
 			job_drain(j, conf); /* what it said last */
-			job_answer(j, status, NULL, conf, a);
+			job_answer(j, status, NULL, false, conf, a);
 			return true;
 		}
 		if (got < 0 && errno != EINTR) {
-			job_answer(j, 0, "its exit status was lost", conf, a);
+			job_answer(j, 0, "its exit status was lost", false, conf, a);
 			return true;
 		}
 	}

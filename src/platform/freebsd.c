@@ -87,12 +87,23 @@ static int unreachable(const struct freebsd *f, struct err *e)
 	return -1;
 }
 
+/* Why nothing is asked there; NULL: it is. */
+static const char *kept_out(const struct freebsd *f, const char *jail, struct arena *a)
+{
+	if (system_name(f, jail) == NULL)
+		return arena_printf(a, "jail %s does not run", jail);
+	if (strs_has(&f->late, jail))
+		return arena_printf(a, "jail %s did not answer in time before", jail);
+	return NULL;
+}
+
+/* A jail whose programs hang is not waited for again and again, while others have somebody to get rid of. */
 int freebsd_batch(struct freebsd *f, const struct command *cmds, size_t n, struct arena *a,
 	struct output *outs, struct err *e)
 {
 	struct command *there = arena_alloc(a, n, sizeof(*there));
 	struct output *answers = arena_alloc(a, n, sizeof(*answers));
-	const char **systems = arena_alloc(a, n, sizeof(*systems));
+	const char **why_not = arena_alloc(a, n, sizeof(*why_not));
 	size_t sent = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -101,10 +112,10 @@ int freebsd_batch(struct freebsd *f, const struct command *cmds, size_t n, struc
 		*c = cmds[i];
 		c->jail = NULL;
 		if (cmds[i].jail != NULL) {
-			systems[i] = system_name(f, cmds[i].jail);
-			if (systems[i] == NULL)
+			why_not[i] = kept_out(f, cmds[i].jail, a);
+			if (why_not[i] != NULL)
 				continue;
-			c->argv = jexec(&cmds[i], systems[i], a);
+			c->argv = jexec(&cmds[i], system_name(f, cmds[i].jail), a);
 		}
 		sent++;
 	}
@@ -112,13 +123,18 @@ int freebsd_batch(struct freebsd *f, const struct command *cmds, size_t n, struc
 		return unreachable(f, e);
 	sent = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (cmds[i].jail != NULL && systems[i] == NULL) {
-			refuse(&outs[i], arena_printf(a, "jail %s does not run", cmds[i].jail));
+		if (why_not[i] != NULL) {
+			refuse(&outs[i], why_not[i]);
 			continue;
 		}
 		outs[i] = answers[sent++];
-		if (cmds[i].jail != NULL)
-			explain(&cmds[i], systems[i], &outs[i], a);
+		if (cmds[i].jail == NULL)
+			continue;
+		explain(&cmds[i], system_name(f, cmds[i].jail), &outs[i], a);
+		if (outs[i].late && !strs_has(&f->late, cmds[i].jail)) {
+			strs_push(f->a, &f->late, arena_dup(f->a, cmds[i].jail));
+			strs_sort(&f->late);
+		}
 	}
 	return 0;
 }

@@ -27,6 +27,7 @@ struct freebsd {
 	bool listed;     /* jails were asked for */
 	struct freebsd_jail *running;
 	size_t n_running, cap_running;
+	struct strs late; /* jails where a command did not end in time */
 };
 
 /* Whether the jail ran when the jails were last asked for; before that it is thought to. */

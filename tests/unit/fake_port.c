@@ -42,7 +42,8 @@ void fake_answer(struct fake *f, const char *command, int status, const char *ou
 
 	f->answers = v;
 	f->n_answers++;
-	*answer = (struct answer){ command, { status, out, strlen(out), err }, false };
+	*answer = (struct answer){ command,
+		{ .status = status, .out = out, .out_len = strlen(out), .err = err }, false };
 }
 
 const char *fake_log(struct fake *f)
@@ -111,7 +112,9 @@ static void log_input(struct fake *f, const struct command *c)
 
 static const struct output *answer_to(struct fake *f, const char *command)
 {
-	static const struct output none = { 127, "", 0, "the test has no answer to it" };
+	static const struct output none = {
+		.status = 127, .out = "", .err = "the test has no answer to it"
+	};
 	struct answer *last = NULL;
 
 	for (size_t i = 0; i < f->n_answers; i++) {

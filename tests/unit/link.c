@@ -350,6 +350,7 @@ Test(link, a_command_that_takes_too_long_is_killed_and_the_others_are_heard)
 	connect_to("");
 	s = session_new(&ssh, 3000, arena);
 	cr_assert_eq(session_run(s, cmds, 4, arena, outs, &e), 0, "%s", e.text);
+	cr_assert(outs[0].late && outs[1].late && !outs[2].late && !outs[3].late);
 	cr_assert_eq(outs[3].status, 124);
 	cr_assert_eq(outs[0].status, -1);
 	cr_assert_str_eq(outs[0].err, "did not end within 3 s and was killed");

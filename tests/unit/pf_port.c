@@ -169,7 +169,10 @@ static const char *show(struct pf_port *p, struct table *t)
 
 static struct output said(struct pf_port *p, int status, const char *out, const char *err)
 {
-	return (struct output){ status, out, strlen(out), arena_printf(p->arena, NOISE "%s", err) };
+	return (struct output){ .status = status,
+		.out = out,
+		.out_len = strlen(out),
+		.err = arena_printf(p->arena, NOISE "%s", err) };
 }
 
 static struct output table_change(struct pf_port *p, struct pf_place *at, const char *anchor,
