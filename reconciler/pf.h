@@ -64,6 +64,13 @@ bool pf_anchor_evaluated(
 /* Whether a pf.conf has both lines that an anchor needs. */
 bool pf_conf_has_anchor(const char *text, size_t len, struct arena *a);
 
+/*
+ * The line of a pf.conf, its blanks made one space each, by which pf lets everything pass on our interface,
+ * whatever an anchor says: "set skip on" it, its group, or a macro that may be either. NULL: none.
+ */
+const char *pf_conf_skips(
+	const char *text, size_t len, const struct pf_names *names, struct arena *a);
+
 /* What a table holds. */
 struct pf_table {
 	struct addrs addrs; /* single IPv6 addresses; sorted */

@@ -221,6 +221,37 @@ bool pf_conf_has_anchor(const char *text, size_t len, struct arena *a)
 	return anchor && load;
 }
 
+/* Whether a word after "set skip on" may be our interface: a tun(4) by any name is in the group tun. */
+static bool may_be_ours(const char *word, const struct pf_names *names, struct arena *a)
+{
+	size_t len = strlen(names->interface);
+
+	while (len > 0 && names->interface[len - 1] >= '0' && names->interface[len - 1] <= '9')
+		len--;
+	return *word == '$' || strcmp(word, names->interface) == 0 || strcmp(word, "tun") == 0 ||
+		strcmp(word, "all") == 0 || strcmp(word, arena_dupn(a, names->interface, len)) == 0;
+}
+
+const char *pf_conf_skips(
+	const char *text, size_t len, const struct pf_names *names, struct arena *a)
+{
+	const char *p = arena_dupn(a, text, len);
+
+	while (*p != '\0') {
+		const char *line = next_rule(&p, a);
+		char *words, *rest = NULL;
+
+		if (!begins(line, "set skip on "))
+			continue;
+		words = arena_dup(a, line + strlen("set skip on "));
+		for (char *w = strtok_r(words, " {},\"", &rest); w != NULL;
+			w = strtok_r(NULL, " {},\"", &rest))
+			if (may_be_ours(w, names, a))
+				return line;
+	}
+	return NULL;
+}
+
 struct entry {
 	bool negated, v4;
 	uint8_t b[16];

@@ -86,7 +86,7 @@ static void aim(struct look *v, const struct pf *p, const char *place, struct ar
 		[ANCHOR_TABLE] = PF_ARGS("-t", p->table, "-T", "show"),
 		[ANCHOR_ENDING] = PF_ARGS("-t", PF_ENDING, "-T", "show"),
 	};
-	static const char *const sysrc[] = { "sysrc", "-n", "pf_enable", NULL };
+	static const char *const sysrc[] = { "sysrc", "-n", "pf_enable", "pf_rules", NULL };
 
 	for (enum sight i = 0; i < (p->manage == PF_MANAGE_RULESET ? ANCHOR_RULES : SIGHTS); i++) {
 		v[i] = (struct look){ .kind = LOOK_RUN, .place = place, .cmd.jail = place };
@@ -157,6 +157,11 @@ static int check_anchor(const struct look *v, const struct pf_seen *s, const cha
 				"any rule that lets somebody in for good: " PF_LINE_ANCHOR
 				" and " PF_LINE_LOAD "; then run touch " PF_ANCHOR_CONF
 				" and pfctl -f " PF_CONF);
+	if ((why = pf_conf_skips(v[CONF].text, v[CONF].len, &s->names, a)) != NULL)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"'%s' in " PF_CONF " may let everybody in on %s, whatever the anchor says; "
+			"name there only other interfaces, and run pfctl -f " PF_CONF,
+			why, s->names.interface);
 	if (!pf_anchor_evaluated(rules, &s->names, a, &why))
 		return err_set(e, ERR_SYSTEM, NOWHERE, "%s", why);
 	if (s->saved.owner == PF_FILE_OTHER)
@@ -176,6 +181,22 @@ static bool says_yes(const struct output *out)
 		if (strlen(words[i]) == len && strncasecmp(out->out, words[i], len) == 0)
 			return true;
 	return false;
+}
+
+/* At boot pf loads the file that pf_rules names, which is the second line where both are known. */
+static int check_boot_file(const struct output *out, struct arena *a, struct err *e)
+{
+	const char *second = strchr(out->out, '\n'), *file;
+
+	if (out->status != 0 || second == NULL)
+		return 0;
+	file = arena_dupn(a, second + 1, strcspn(second + 1, "\r\n"));
+	if (*file == '\0' || strcmp(file, PF_CONF) == 0)
+		return 0;
+	return err_set(e, ERR_SYSTEM, NOWHERE,
+		"pf_rules in rc.conf has pf load %s at boot, and jmesh keeps to " PF_CONF
+		"; run sysrc pf_rules=" PF_CONF,
+		file);
 }
 
 /* Whose pf.conf is decides where the rules are. */
@@ -204,6 +225,7 @@ static int see(
 	if (v[INFO].output.status != 0)
 		return pf_refused(&v[INFO].output, a, e);
 	if ((enabled = pf_info_parse(v[INFO].output.out, e)) < 0 || see_owner(p, v, &s, e) < 0 ||
+		check_boot_file(&v[BOOT].output, a, e) < 0 ||
 		rules_text(&v[RULES], false, a, &main_rules, e) < 0)
 		return -1;
 	if (s.names.anchor) {

@@ -366,6 +366,32 @@ Test(pf, an_anchor_must_come_before_whoever_lets_strangers_in)
 	}
 }
 
+Test(pf, finds_the_line_by_which_pf_skips_our_interface)
+{
+	static const struct {
+		const char *text, *line;
+	} cases[] = {
+		{ "", NULL },
+		{ "set skip on lo\n", NULL },
+		{ "# set skip on ygg0\nset skip on { lo0 em0 }\n", NULL },
+		{ "set skip on ygg0", "set skip on ygg0" },
+		{ "pass\n\tset  skip on { lo0, ygg0 } # both\n", "set skip on { lo0, ygg0 }" },
+		{ "set skip on ygg\n", "set skip on ygg" },
+		{ "set skip on \"tun\"\n", "set skip on \"tun\"" },
+		{ "set skip on $quiet\n", "set skip on $quiet" },
+	};
+	const struct pf_names names = { "ygg0", "mesh_peers", true };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *line =
+			pf_conf_skips(cases[i].text, strlen(cases[i].text), &names, arena);
+
+		cr_expect(cases[i].line == NULL ? line == NULL
+						: line != NULL && strcmp(line, cases[i].line) == 0,
+			"case %zu: %s", i, line == NULL ? "none" : line);
+	}
+}
+
 Test(pf, both_lines_of_an_anchor_are_looked_for)
 {
 	static const struct {

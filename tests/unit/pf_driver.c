@@ -428,6 +428,24 @@ Test(pf_driver, keeps_to_its_anchor_in_an_administrators_rules)
 		strstr(pf_port_log(pf), "web$ pfctl -a jmesh -t mesh_peers -T delete -f -\n"));
 }
 
+Test(pf_driver, refuses_rules_by_which_pf_skips_the_interface)
+{
+	pf_port_file(pf, "web", PF_CONF, "set skip on { lo0, ygg }\n" ANCHORED);
+	pf_port_enable(pf, "web", true);
+	pf_port_rule(pf, "web", "", "anchor \"jmesh\" all");
+	read_scopes("web", NULL);
+	cr_assert_eq(failed.n, 1);
+	cr_assert_not_null(strstr(failed.v[0].text, "'set skip on { lo0, ygg }'"));
+}
+
+Test(pf_driver, refuses_a_place_that_boots_other_rules)
+{
+	pf->boot_file = "/usr/local/etc/pf.conf";
+	read_scopes("web", NULL);
+	cr_assert_eq(failed.n, 1);
+	cr_assert_not_null(strstr(failed.v[0].text, "run sysrc pf_rules=/etc/pf.conf"));
+}
+
 Test(pf_driver, leaves_a_file_alone_that_has_the_name_of_its_anchor)
 {
 	pf_port_file(pf, "web", PF_CONF, ANCHORED);

@@ -368,8 +368,11 @@ static struct output run_one(struct pf_port *p, const struct command *c, const c
 		return said(p, p->status, "", p->err);
 	if (strcmp(c->argv[0], "pfctl") == 0)
 		return pfctl(p, at, c->argv, input);
-	if (strcmp(words, "sysrc -n pf_enable") == 0)
-		return said(p, 0, at->boot ? "YES\n" : "NO\n", "");
+	if (strcmp(words, "sysrc -n pf_enable pf_rules") == 0)
+		return said(p, 0,
+			arena_printf(p->arena, "%s\n%s\n", at->boot ? "YES" : "NO",
+				p->boot_file == NULL ? "/etc/pf.conf" : p->boot_file),
+			"");
 	if (strcmp(words, "sysrc pf_enable=YES") == 0) {
 		at->boot = true;
 		return said(p, 0, "pf_enable: NO -> YES\n", "");

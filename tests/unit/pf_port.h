@@ -20,7 +20,8 @@ struct pf_port {
 	/* A command whose words contain this fails so; NULL: none. */
 	const char *failing, *err;
 	int status;
-	int rounds_left; /* until every command fails; -1: no end */
+	const char *boot_file; /* pf_rules of rc.conf, everywhere; NULL: the default */
+	int rounds_left;       /* until every command fails; -1: no end */
 };
 
 struct pf_port *pf_port_new(struct arena *a);
