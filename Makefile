@@ -120,12 +120,19 @@ clean: ## remove build/
 
 ##@ Test
 # Each lab is a machine of its own, so they run side by side; LAB_JOBS bounds how many.
-LAB_JOBS ?= 4
+LAB_JOBS ?= 6
+# netns, freebsd, freebsd-ssh, jailrun or all
+LAB_PLATFORM ?= netns
+
+# What is run sanitized off Linux: every driver and platform once; the same code runs in all the others.
+SAN_LABS := drift-pf@freebsd drift-overlay@freebsd pf-anchor@freebsd hostile-jail@freebsd kill@freebsd-ssh ssh@freebsd-ssh \
+	revoke@freebsd-ssh pairing@freebsd-ssh jrun@jailrun drift-dns-jailrun@jailrun teardown@jailrun
 
 check: lint ## everything: lint, fuzz for a moment, then unit, golden and lab tests in release and sanitized
 	$(MAKE) fuzz SECONDS=10
-	$(MAKE) VARIANT=release test
+	$(MAKE) VARIANT=release LAB_PLATFORM=all test
 	$(MAKE) VARIANT=san test
+	$(MAKE) VARIANT=san LAB="$(SAN_LABS)" lab
 
 test: unit golden lab ## unit, golden and lab tests in one variant
 
@@ -144,8 +151,8 @@ $(BUILD)/tests/golden/plan $(BUILD)/tests/golden/pf: $(BUILD)/tests/golden/%: $(
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
-lab: $(BUILD)/jmesh ## real daemons in a lab of namespaces (LAB=NAME: one test)
-	sh tests/lab/run -j $(LAB_JOBS) $(BUILD) $(LAB)
+lab: $(BUILD)/jmesh ## real daemons in a lab of namespaces (LAB=NAME[@PLATFORM]: one test)
+	sh tests/lab/run -j $(LAB_JOBS) -p $(LAB_PLATFORM) $(BUILD) $(LAB)
 
 demo: $(BUILD)/jmesh ## the main job, shown step by step in a lab
 	sh tests/lab/run -v $(BUILD) demo
