@@ -235,19 +235,22 @@ static bool may_be_ours(const char *word, const struct pf_names *names, struct a
 const char *pf_conf_skips(
 	const char *text, size_t len, const struct pf_names *names, struct arena *a)
 {
+	static const char between[] = " {},\"";
 	const char *p = arena_dupn(a, text, len);
 
 	while (*p != '\0') {
-		const char *line = next_rule(&p, a);
-		char *words, *rest = NULL;
+		const char *line = next_rule(&p, a), *word = line;
 
 		if (!begins(line, "set skip on "))
 			continue;
-		words = arena_dup(a, line + strlen("set skip on "));
-		for (char *w = strtok_r(words, " {},\"", &rest); w != NULL;
-			w = strtok_r(NULL, " {},\"", &rest))
-			if (may_be_ours(w, names, a))
+		word += strlen("set skip on ");
+		while (*(word += strspn(word, between)) != '\0') {
+			size_t n = strcspn(word, between);
+
+			if (may_be_ours(arena_dupn(a, word, n), names, a))
 				return line;
+			word += n;
+		}
 	}
 	return NULL;
 }
