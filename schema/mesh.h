@@ -107,7 +107,4 @@ enum { MESH_BYTES_MAX = 32 * 1024 * 1024 };
 int mesh_load(const char *text, size_t len, bool with_lines, struct arena *a, struct mesh *out,
 	struct problems *problems);
 
-/* "[A-Za-z0-9-]{1,64}": a pairing code as the protocol has it. */
-bool mesh_is_code(const char *s);
-
 #endif

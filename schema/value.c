@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/code.h"
 #include "base/text.h"
 #include "schema/mesh.h"
 
@@ -29,11 +30,6 @@ static bool is_word(const char *s, size_t min, size_t max, const char *others)
 		if (!is_alnum(s[i]) && strchr(others, s[i]) == NULL)
 			return false;
 	return true;
-}
-
-bool mesh_is_code(const char *s)
-{
-	return is_word(s, 1, 64, "-");
 }
 
 bool value_label(const char *s, struct fault *f)
@@ -140,7 +136,7 @@ bool value_zone(const char *s, struct fault *f)
 
 bool value_code(const char *s, struct fault *f)
 {
-	if (mesh_is_code(s))
+	if (code_is_valid(s))
 		return true;
 	return refuse(f, "is not a pairing code",
 		"it is 1 to 64 letters, digits and '-', like 81-zephyr-night-climb");

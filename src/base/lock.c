@@ -310,15 +310,6 @@ void lock_drop(struct lock *l, const char *peer)
 		}
 }
 
-bool code_is_valid(const char *code)
-{
-	size_t len = strlen(code);
-
-	return len >= 1 && len <= 64 &&
-		strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") ==
-		len;
-}
-
 const char *code_digest(const char *code, struct arena *a)
 {
 	unsigned char hash[crypto_generichash_BYTES_MIN];

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "base/code.h"
 #include "base/roster.h"
 
 struct lock_peer {
@@ -45,9 +46,6 @@ void lock_put(struct lock *l, struct arena *a, const struct lock_peer *peer);
 
 /* Removes the peer of that name if it is there. */
 void lock_drop(struct lock *l, const char *peer);
-
-/* [A-Za-z0-9-]{1,64}: a pairing code as the protocol has it. Anything else never goes into a URL. */
-bool code_is_valid(const char *code);
 
 /* 16 hexadecimal digits of a pairing code. */
 const char *code_digest(const char *code, struct arena *a);

@@ -121,7 +121,7 @@ static int hook_code(
 			return err_wrap(e, "code_file");
 		*code = arena_dupn(a, file.text, strcspn(file.text, "\r\n"));
 	}
-	if (*code != NULL && !mesh_is_code(*code))
+	if (*code != NULL && !code_is_valid(*code))
 		return err_set(e, ERR_CONFIG, at,
 			"%s holds no pairing code (1 to 64 of A-Z a-z 0-9 -)", source);
 	return 0;

@@ -57,7 +57,7 @@ static int check_codes(const struct host *h, struct arena *a, struct err *e)
 			: name_fold(a, arena_dupn(a, given, (size_t)(equals - given)));
 		const struct mesh_peer *found = NULL;
 
-		if (equals == NULL || !mesh_is_code(equals + 1))
+		if (equals == NULL || !code_is_valid(equals + 1))
 			return err_set(e, ERR_USAGE, NOWHERE,
 				"--code takes PEER=CODE, and a code is 1 to 64 of A-Z a-z 0-9 -: "
 				"'%s'",

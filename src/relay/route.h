@@ -2,7 +2,7 @@
 #ifndef JMESH_RELAY_ROUTE_H
 #define JMESH_RELAY_ROUTE_H
 
-#include "relay/code.h"
+#include "base/code.h"
 
 enum route_kind { ROUTE_NONE, ROUTE_PAIR, ROUTE_CODE };
 

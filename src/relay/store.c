@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/dice.h"
+
 /* In each queue every pairing stays for the same time, so its head is the next to go. */
 enum queue {
 	QUEUE_OPEN,  /* waits for its time to live */
@@ -180,7 +182,7 @@ enum store_status store_create(struct store *s, struct client *creator, const ch
 		return STORE_TOO_MANY;
 	}
 	do
-		code_make(p->code);
+		dice_code(p->code);
 	while (find(s, p->code, now) != NULL);
 	randombytes_buf(token, sizeof(token));
 	sodium_bin2hex(p->token, sizeof(p->token), token, sizeof(token));

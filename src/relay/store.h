@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "relay/code.h"
+#include "base/code.h"
 #include "relay/limit.h"
 
 enum {

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "base/arena.h"
+#include "base/code.h"
 #include "schema/mesh.h"
 #include "schema/seen.h"
 #include "schema/value.h"
@@ -304,9 +305,9 @@ Test(schema, a_code_has_1_to_64_characters)
 
 	memset(code, 'x', 65);
 	code[65] = '\0';
-	cr_assert_not(mesh_is_code(code));
+	cr_assert_not(code_is_valid(code));
 	code[64] = '\0';
-	cr_assert(mesh_is_code(code));
+	cr_assert(code_is_valid(code));
 }
 
 Test(schema, what_was_seen_is_found_again_by_scope)

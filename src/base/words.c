@@ -3,7 +3,7 @@
  * homophones, no two of them one letter apart. Sorted. That there are enough of them for 40 bits a
  * code is a unit test.
  */
-#include "relay/code.h"
+#include "base/code.h"
 
 const char *const code_words[] = { "abacus", "abbey", "above", "absent", "absorb", "academy",
 	"accent", "access", "acclaim", "account", "acid", "acorn", "acre", "acrobat", "across",
