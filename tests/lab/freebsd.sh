@@ -23,6 +23,7 @@ freebsd_prepare() {
 	for path in "$LAB"/tests/freebsd/bin/* "$LAB"/tests/freebsd/absent; do
 		sed "s|@LAB@|$LAB|g" "$path" >"$LAB/freebsd/${path#"$LAB"/tests/freebsd/}"
 	done
+	freebsd_compile pfctl
 	chmod +x "$LAB"/freebsd/bin/* "$LAB/freebsd/absent"
 	# What tests call by Linux' name, and GNU's own where FreeBSD's is in the way.
 	ln -s "$LAB/freebsd/bin/local-unbound-control" "$LAB/tools/unbound-control"
@@ -31,6 +32,20 @@ freebsd_prepare() {
 	: >"$LAB/pf-dns.log"
 	: >"$LAB/linux-programs.log"
 	chmod 666 "$LAB/pf-dns.log" "$LAB/linux-programs.log"
+}
+
+# Python compiles a script at each of its starts, which takes longer than what pfctl then does.
+freebsd_compile() {
+	local source=$LAB/freebsd/bin/$1 code=$LAB/freebsd/$1.code
+	/usr/bin/python3 -IS -c '
+import marshal, sys
+with open(sys.argv[1]) as source, open(sys.argv[2], "wb") as code:
+    marshal.dump(compile(source.read(), sys.argv[1], "exec"), code)' "$source" "$code"
+	cat >"$source" <<-END
+		#!/usr/bin/python3 -IS
+		import marshal
+		exec(marshal.load(open("$code", "rb")))
+	END
 }
 
 # Nothing of FreeBSD's was asked for what the tests must never see.
