@@ -213,7 +213,7 @@ purity: $(call obj,$(PURE_SRC)) ## the pure parts call nothing that reaches the 
 portable: ## what is not Linux's own compiles and links without Linux, as POSIX
 	@STANDARD='$(STANDARD)' sh tests/portable.sh $(CC) -std=c17 $(CPPFLAGS) $(PKG_CFLAGS) $(WARNINGS)
 	@$(MAKE) --no-print-directory SYSTEM=elsewhere BUILD=build/elsewhere/$(notdir $(firstword $(CC))) \
-		OPT_$(VARIANT)=-O0 CPPFLAGS='-U__linux__ -Ulinux' all
+		OPT_$(VARIANT)=-O0 CPPFLAGS='-U__linux__ -Ulinux -Itests/portable' all
 	@echo "portable: $(words $(filter-out $(LINUX_SRC),$(LIB_SRC))) files"
 
 tidy: ## static analysis

@@ -1,6 +1,8 @@
 /* The addresses of Yggdrasil's peerings and of the relay, by RFC 3986 as far as they use it. */
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/addr.h"
 #include "schema/value.h"

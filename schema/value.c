@@ -1,7 +1,9 @@
 #include "schema/value.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/addr.h"
 #include "base/code.h"
