@@ -151,7 +151,13 @@ $(BUILD)/tests/golden/plan $(BUILD)/tests/golden/pf: $(BUILD)/tests/golden/%: $(
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
-lab: $(BUILD)/jmesh ## real daemons in a lab of namespaces (LAB=NAME[@PLATFORM]: one test)
+# Never sanitized: it stands for programs that are not ours.
+$(BUILD)/tests/lab/standin: tests/lab/standin.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) -std=c17 $(STANDARD_LINUX) -O2 $(WARNINGS) -o $@ $<
+
+lab: $(BUILD)/jmesh $(BUILD)/tests/lab/standin ## real daemons in a lab of namespaces (LAB=NAME[@PLATFORM]: one test)
 	sh tests/lab/run -j $(LAB_JOBS) -p $(LAB_PLATFORM) $(BUILD) $(LAB)
 
 demo: $(BUILD)/jmesh ## the main job, shown step by step in a lab

@@ -15,15 +15,15 @@ declare -A JAIL_SYSTEM=()
 freebsd_prepare() {
 	[ ! -d "$LAB/linux" ] || return 0
 	local program path
-	mkdir "$LAB/linux" "$LAB/freebsd" "$LAB/freebsd/bin" "$LAB/tools"
+	mkdir "$LAB/linux" "$LAB/freebsd" "$LAB/freebsd/bin" "$LAB/freebsd/served" "$LAB/tools"
 	for program in $FREEBSD_ABSENT unbound sync; do
 		path=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v "$program") || continue
 		cp -L "$path" "$LAB/linux/$program"
 	done
-	for path in "$LAB"/tests/freebsd/bin/* "$LAB"/tests/freebsd/absent; do
+	for path in "$LAB"/tests/freebsd/bin/* "$LAB"/tests/freebsd/served/* "$LAB"/tests/freebsd/absent; do
 		sed "s|@LAB@|$LAB|g" "$path" >"$LAB/freebsd/${path#"$LAB"/tests/freebsd/}"
 	done
-	freebsd_compile pfctl
+	freebsd_serve
 	chmod +x "$LAB"/freebsd/bin/* "$LAB/freebsd/absent"
 	# What tests call by Linux' name, and GNU's own where FreeBSD's is in the way.
 	ln -s "$LAB/freebsd/bin/local-unbound-control" "$LAB/tools/unbound-control"
@@ -34,18 +34,21 @@ freebsd_prepare() {
 	chmod 666 "$LAB/pf-dns.log" "$LAB/linux-programs.log"
 }
 
-# Python compiles a script at each of its starts, which takes longer than what pfctl then does.
-freebsd_compile() {
-	local source=$LAB/freebsd/bin/$1 code=$LAB/freebsd/$1.code
+# The program that has several names, and the server behind some of them.
+freebsd_serve() {
+	local name
 	/usr/bin/python3 -IS -c '
-import marshal, sys
-with open(sys.argv[1]) as source, open(sys.argv[2], "wb") as code:
-    marshal.dump(compile(source.read(), sys.argv[1], "exec"), code)' "$source" "$code"
-	cat >"$source" <<-END
-		#!/usr/bin/python3 -IS
-		import marshal
-		exec(marshal.load(open("$code", "rb")))
-	END
+import sys
+lab = sys.argv[1].encode()
+code = sys.stdin.buffer.read()
+mark = b"@LAB@" + bytes(len(lab) - 5)
+assert code.count(mark) == 1
+sys.stdout.buffer.write(code.replace(mark, lab))' "$LAB" <"$LAB/tests/standin" >"$LAB/freebsd/bin/jexec"
+	for name in "$LAB"/freebsd/served/*; do
+		cp "$LAB/freebsd/bin/jexec" "$LAB/freebsd/bin/${name##*/}"
+	done
+	/usr/bin/python3 -IS "$LAB/tests/freebsd/serve.py" "$LAB/freebsd/serve" "$LAB/freebsd/served" \
+	    </dev/null >"$LAB/serve.log" 2>&1
 }
 
 # Nothing of FreeBSD's was asked for what the tests must never see.

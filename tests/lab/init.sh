@@ -17,6 +17,7 @@ mount -t proc proc /proc
 mount -t tmpfs -o mode=755 none "$LAB"
 mkdir "$LAB/bin" "$LAB/tests" "$LAB/real"
 cp -R "$(dirname "$0")"/* "$LAB/tests"
+[ ! -x "$build/tests/lab/standin" ] || cp "$build/tests/lab/standin" "$LAB/tests"
 [ ! -x "$build/jmesh" ] || cp "$build/jmesh" "$LAB/bin/jmesh"
 mount --rbind /etc "$LAB/real"
 cd "$LAB"
