@@ -146,6 +146,8 @@ void diff(const struct items *wanted, const struct items *observed, const struct
 				n++;
 		if (!is_failed(failed, order <= 0 ? want : seen))
 			merge_key(order <= 0 ? want : NULL, seen, n, out);
+		else if (order > 0 && seen->kind == KIND_FIREWALL)
+			merge_key(NULL, seen, n, out);
 		w += order <= 0;
 		o += n;
 	}

@@ -71,6 +71,18 @@ bool pf_conf_has_anchor(const char *text, size_t len, struct arena *a);
 const char *pf_conf_skips(
 	const char *text, size_t len, const struct pf_names *names, struct arena *a);
 
+/*
+ * What `pfctl -vsI` printed: the interface or group, by whose flag "skip" pf lets everything pass on our
+ * interface at this time. NULL: none.
+ */
+const char *pf_skipped(const char *text, const struct pf_names *names, struct arena *a);
+
+/*
+ * The rule of those that `pfctl -sn` printed which lets a packet in on our interface before any filter is
+ * asked ("rdr pass"). NULL: none. What other anchors translate is not in them.
+ */
+const char *pf_let_in_by(const char *translations, const struct pf_names *names, struct arena *a);
+
 /* What a table holds. */
 struct pf_table {
 	struct addrs addrs; /* single IPv6 addresses; sorted */
@@ -90,6 +102,8 @@ enum pf_owner { PF_FILE_EMPTY, PF_FILE_OURS, PF_FILE_JAILRUN, PF_FILE_OTHER };
 
 struct pf_file {
 	enum pf_owner owner;
+	size_t other_line; /* OTHER: the first line that is neither jmesh's nor Jailrun's, from 1 */
+	const char *other; /* its text, without its blanks and comment */
 	bool altered; /* ours or Jailrun's, but it is not as it was written; the addresses apart */
 	struct addrs allowed;    /* of the table's definition; sorted */
 	size_t table, table_end; /* where the definition stands in Jailrun's */

@@ -6,8 +6,7 @@
 #include "reconciler/pf.h"
 #include "reconciler/pf_rules.h"
 
-/* One line, its blanks made one space each, without those at its ends. */
-static const char *next_line(const char **text, struct arena *a)
+const char *pf_next_line(const char **text, struct arena *a)
 {
 	size_t len = strcspn(*text, "\n"), n = 0;
 	char *line = arena_dupn(a, *text, len);
@@ -26,6 +25,17 @@ static const char *next_line(const char **text, struct arena *a)
 	return line;
 }
 
+const char *pf_next_rule(const char **text, struct arena *a)
+{
+	char *line = arena_dup(a, pf_next_line(text, a));
+	size_t len = strcspn(line, "#");
+
+	while (len > 0 && line[len - 1] == ' ')
+		len--;
+	line[len] = '\0';
+	return line;
+}
+
 static bool begins(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;
@@ -36,7 +46,7 @@ const char *pf_complaint(const char *err, struct arena *a)
 	const char *line;
 
 	while (err != NULL && *err != '\0') {
-		line = next_line(&err, a);
+		line = pf_next_line(&err, a);
 		if (*line == '\0' || strstr(line, "ALTQ") != NULL)
 			continue;
 		return begins(line, "pfctl: ") ? line + strlen("pfctl: ") : line;
@@ -76,7 +86,7 @@ enum pf_rules pf_rules_parse(const char *text, const struct pf_names *names)
 	bool same = true, scrubs = false;
 
 	while (*text != '\0') {
-		const char *line = next_line(&text, a);
+		const char *line = pf_next_line(&text, a);
 
 		scrubs = scrubs || (*line != '\0' && !is_filter(line));
 		if (!is_filter(line))
@@ -90,170 +100,6 @@ enum pf_rules pf_rules_parse(const char *text, const struct pf_names *names)
 		found = PF_RULES_OURS;
 	arena_free(a);
 	return found;
-}
-
-/* The first word of *p, of which it takes it and the blank behind it. */
-static bool take_word(const char **p, const char *word)
-{
-	size_t len = strlen(word);
-
-	if (strncmp(*p, word, len) != 0 || ((*p)[len] != ' ' && (*p)[len] != '\0'))
-		return false;
-	*p += len + ((*p)[len] == ' ');
-	return true;
-}
-
-static size_t skip_word(const char **p, const char **word)
-{
-	size_t len = strcspn(*p, " ");
-
-	*word = *p;
-	*p += len + ((*p)[len] == ' ');
-	return len;
-}
-
-/* `anchor "jmesh" all`: it may be quick and on our interface alone, but see every packet there. */
-static bool is_our_anchor(const char *line, const struct pf_names *names)
-{
-	if (!take_word(&line, PF_LINE_ANCHOR))
-		return false;
-	take_word(&line, "quick");
-	if (take_word(&line, "on") && !take_word(&line, names->interface))
-		return false;
-	return strcmp(line, "all") == 0;
-}
-
-/*
- * Whether "on NAME" is about other interfaces for certain. The name of an interface ends in a digit, that
- * of a group in none (ifconfig(8)), and which groups ours is in is not known; "lo" it is not.
- */
-static bool is_elsewhere(const char *name, size_t len, bool negated, const struct pf_names *names)
-{
-	bool ours = len == strlen(names->interface) && strncmp(name, names->interface, len) == 0;
-	bool group = len > 0 && (name[len - 1] < '0' || name[len - 1] > '9');
-
-	if (negated)
-		return ours;
-	return !ours && (!group || (len == 2 && strncmp(name, "lo", 2) == 0));
-}
-
-/* Whether a rule, or the rules of another anchor, may end what becomes of a packet that arrives. */
-static bool may_let_in(const char *line, const struct pf_names *names)
-{
-	bool quick = false, anchor = take_word(&line, "anchor");
-
-	if (!anchor && !take_word(&line, "pass"))
-		return false;
-	if (anchor && *line == '"') {
-		line += 1 + strcspn(line + 1, "\"");
-		line += *line == '"';
-		line += *line == ' ';
-	}
-	while (*line != '\0') {
-		const char *word;
-		size_t len;
-
-		if (take_word(&line, "out") || take_word(&line, "inet"))
-			return false;
-		if (take_word(&line, "quick")) {
-			quick = true;
-		} else if (take_word(&line, "on")) {
-			bool negated = take_word(&line, "!");
-
-			len = skip_word(&line, &word);
-			if (is_elsewhere(word, len, negated, names))
-				return false;
-		} else if (take_word(&line, "all") || take_word(&line, "from") ||
-			take_word(&line, "to") || take_word(&line, "proto") ||
-			take_word(&line, "inet6")) {
-			break; /* nothing of the above comes behind these */
-		} else {
-			skip_word(&line, &word);
-		}
-	}
-	return anchor || quick;
-}
-
-bool pf_anchor_evaluated(
-	const char *rules, const struct pf_names *names, struct arena *a, const char **why)
-{
-	while (*rules != '\0') {
-		const char *line = next_line(&rules, a);
-
-		if (is_our_anchor(line, names))
-			return true;
-		if (!may_let_in(line, names))
-			continue;
-		*why = arena_printf(a,
-			"in the rules that are loaded, '%s' comes before " PF_LINE_ANCHOR
-			" and may let strangers in on %s; have the line " PF_LINE_ANCHOR
-			" before it in " PF_CONF ", and run pfctl -f " PF_CONF,
-			line, names->interface);
-		return false;
-	}
-	*why = "the rules that are loaded have no line " PF_LINE_ANCHOR "; once it is in " PF_CONF
-	       ", run pfctl -f " PF_CONF;
-	return false;
-}
-
-/* The line without a comment. */
-static const char *next_rule(const char **text, struct arena *a)
-{
-	char *line = arena_dup(a, next_line(text, a));
-	size_t len = strcspn(line, "#");
-
-	while (len > 0 && line[len - 1] == ' ')
-		len--;
-	line[len] = '\0';
-	return line;
-}
-
-bool pf_conf_has_anchor(const char *text, size_t len, struct arena *a)
-{
-	const char *p = arena_dupn(a, text, len);
-	bool anchor = false, load = false;
-
-	while (*p != '\0') {
-		const char *line = next_rule(&p, a);
-
-		anchor = anchor || begins(line, PF_LINE_ANCHOR);
-		load = load || strcmp(line, PF_LINE_LOAD) == 0;
-	}
-	return anchor && load;
-}
-
-/* Whether a word after "set skip on" may be our interface: a tun(4) by any name is in the group tun. */
-static bool may_be_ours(const char *word, const struct pf_names *names, struct arena *a)
-{
-	size_t len = strlen(names->interface);
-
-	while (len > 0 && names->interface[len - 1] >= '0' && names->interface[len - 1] <= '9')
-		len--;
-	return *word == '$' || strcmp(word, names->interface) == 0 || strcmp(word, "tun") == 0 ||
-		strcmp(word, "all") == 0 || strcmp(word, arena_dupn(a, names->interface, len)) == 0;
-}
-
-const char *pf_conf_skips(
-	const char *text, size_t len, const struct pf_names *names, struct arena *a)
-{
-	static const char between[] = " {},\"";
-	const char *p = arena_dupn(a, text, len);
-
-	while (*p != '\0') {
-		const char *line = next_rule(&p, a), *word = line;
-
-		if (!begins(line, "set skip on "))
-			continue;
-		word += strlen("set skip on ");
-		while (*(word += strspn(word, between)) != '\0') {
-			size_t n = strcspn(word, between);
-
-			if (may_be_ours(arena_dupn(a, word, n), names, a))
-				return line;
-			word += n;
-		}
-	}
-	return NULL;
 }
 
 struct entry {
@@ -446,31 +292,45 @@ static void parse_ours(const char *text, size_t len, const struct pf_names *name
 	out->altered = strlen(again) != len || memcmp(again, text, len) != 0;
 }
 
+/* Notes the line at p as the one that makes the file somebody else's. */
+static void note_other(const char *text, const char *p, struct arena *a, struct pf_file *out)
+{
+	*out = (struct pf_file){ .owner = PF_FILE_OTHER, .other_line = 1 };
+	for (const char *c = text; c < p; c++)
+		out->other_line += *c == '\n';
+	out->other = pf_next_rule(&p, a);
+}
+
 /* The definition, then the rules; comments and blanks are Jailrun's business. */
-static bool parse_jailrun(
+static void parse_jailrun(
 	const char *text, const struct pf_names *names, struct arena *a, struct pf_file *out)
 {
 	struct pf_table table = { 0 };
 	size_t start = skip_blanks(text, 0, true), end;
 	const struct pf_rule *rule = pf_rules_of(names);
-	const char *rest;
+	const char *rest, *line;
 
+	note_other(text, text + start, a, out);
 	if (!parse_definition(text, start, names, &table, &end, a))
-		return false;
+		return;
 	rest = text + end;
-	if (*next_rule(&rest, a) != '\0')
-		return false;
+	if (*pf_next_rule(&rest, a) != '\0')
+		return;
 	while (*rest != '\0') {
-		const char *line = next_rule(&rest, a);
+		const char *at = rest;
 
-		if (*line == '\0')
+		if (*(line = pf_next_rule(&rest, a)) == '\0')
 			continue;
-		if (rule->text == NULL || strcmp(line, pf_rule_fill(rule->text, names, a)) != 0)
-			return false;
+		if (rule->text == NULL || strcmp(line, pf_rule_fill(rule->text, names, a)) != 0) {
+			note_other(text, at, a, out);
+			return;
+		}
 		rule++;
 	}
-	if (rule->text != NULL)
-		return false;
+	if (rule->text != NULL) {
+		out->other_line = 0;
+		return;
+	}
 	*out = (struct pf_file){
 		.owner = PF_FILE_JAILRUN,
 		.altered = table.others.n != 0 || text[strlen(text) - 1] != '\n',
@@ -478,7 +338,6 @@ static bool parse_jailrun(
 		.table = start,
 		.table_end = end,
 	};
-	return true;
 }
 
 void pf_file_parse(const char *text, size_t len, const struct pf_names *names, struct arena *a,

@@ -17,6 +17,12 @@ const struct pf_rule *pf_rules_of(const struct pf_names *names);
 
 const char *pf_rule_fill(const char *text, const struct pf_names *names, struct arena *a);
 
+/* The next line of *text, its blanks made one space each, without those at its ends; *text is behind it. */
+const char *pf_next_line(const char **text, struct arena *a);
+
+/* The same without a comment. */
+const char *pf_next_rule(const char **text, struct arena *a);
+
 /* "table <T> persist", with the addresses in braces where there are some; no newline. */
 void pf_table_define(struct text *t, const struct pf_names *names, const struct addrs *addrs);
 

@@ -11,8 +11,8 @@ struct driver_ops {
 	enum item_kind kind;
 
 	/*
-	 * Appends what is there to out, for each scope. A scope that cannot be read goes to failed, and
-	 * none of its items to out. It changes nothing. Called again it forgets what it read before.
+	 * Appends what is there to out, for each scope. A scope that cannot be read goes to failed, and of
+	 * its items only those to out that may be taken away all the same. It changes nothing. Called again it forgets what it read before.
 	 */
 	void (*read)(void *self, const struct strs *scopes, struct arena *a, struct items *out,
 		struct failures *failed);

@@ -41,9 +41,9 @@ static void show_saved(
 
 static const char *rules_of(const struct pf_seen *s, const char *closed)
 {
-	if (!s->enabled || s->rules == PF_RULES_NONE)
+	if (!s->enabled || s->rules == PF_RULES_NONE || s->skipped)
 		return "fail-open";
-	return s->rules == PF_RULES_OURS ? closed : "altered";
+	return s->rules == PF_RULES_OURS && !s->translated ? closed : "altered";
 }
 
 static void pf_read(void *self, const struct strs *scopes, struct arena *a, struct items *out,
@@ -56,9 +56,13 @@ static void pf_read(void *self, const struct strs *scopes, struct arena *a, stru
 	for (size_t i = 0; i < p->n_seen; i++) {
 		const struct pf_seen *s = &p->seen[i];
 
-		items_add(out, KIND_FIREWALL, s->scope, "rules", rules_of(s, closed), NULL, 0);
+		if (!s->barred)
+			items_add(out, KIND_FIREWALL, s->scope, "rules", rules_of(s, closed), NULL,
+				0);
 		show_table(out, s, &s->allowed, NULL, "allow", a);
 		show_table(out, s, &s->ending, &s->allowed, "flows may live on", a);
+		if (s->barred)
+			continue;
 		show_saved(out, s, closed, a);
 		if (s->boot)
 			items_add(out, KIND_FIREWALL, s->scope, "boot", "enabled", NULL, 0);
@@ -209,9 +213,8 @@ static int pf_withdraw(void *self, const char *scope, struct arena *a, struct er
 
 	strs_push(a, &one, scope);
 	pf_look(p, &one, a, &failed);
-	if (failed.n != 0)
+	if ((s = pf_seen_of(p, scope)) == NULL)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "%s", failed.v[0].text);
-	s = pf_seen_of(p, scope);
 	all.addrs.v = arena_alloc(a, s->allowed.addrs.n + s->ending.addrs.n, sizeof(*all.addrs.v));
 	for (int i = 0; i < 2; i++) {
 		const struct pf_table *table = i == 0 ? &s->allowed : &s->ending;
@@ -224,6 +227,8 @@ static int pf_withdraw(void *self, const char *scope, struct arena *a, struct er
 	addrs_sort(&all.addrs);
 	if (all.addrs.n + all.others.n != 0 && pf_revoke(p, s, &all, a, e) < 0)
 		return -1;
+	if (s->barred)
+		return err_set(e, ERR_SYSTEM, NOWHERE, "%s", failed.v[0].text);
 	return s->saved.allowed.n == 0 ? 0 : pf_save(p, s, &none, a, e);
 }
 

@@ -64,7 +64,8 @@ static int enable(struct pf *p, struct pf_seen *s, struct arena *a, struct err *
 		return 0;
 	if (run(p, s, pf_argv(false, PF_ARGS("-e"), a), NULL, a, &out, e) < 0)
 		return -1;
-	if (out.status != 0 && (out.err == NULL || strstr(out.err, "already enabled") == NULL))
+	if (out.status != 0 &&
+		!(out.status == 1 && strcmp(pf_complaint(out.err, a), "pf already enabled") == 0))
 		return pf_refused(&out, a, e);
 	s->enabled = true;
 	return 0;
@@ -81,6 +82,8 @@ int pf_protect(struct pf *p, struct pf_seen *s, struct arena *a, struct err *e)
 		pfctl(p, s, PF_ARGS("-f", "-"), rules, a, e) < 0)
 		return err_wrap(e, "firewall of %s", pf_place(s->scope, a));
 	s->rules = PF_RULES_OURS;
+	/* A whole ruleset has its own translations and skipped interfaces: ours has none. */
+	s->skipped = s->translated = false;
 	if (enable(p, s, a, e) < 0)
 		return err_wrap(e, "firewall of %s", pf_place(s->scope, a));
 	/* What came in while other rules stood is not let on by these. */
@@ -193,7 +196,7 @@ int pf_revoke(struct pf *p, struct pf_seen *s, const struct pf_leaving *leaving,
 	bool ended;
 
 	/* Rules that are not ours may have declared the table const. */
-	if (!deleted && s->rules != PF_RULES_OURS && pf_protect(p, s, a, &again) == 0)
+	if (!deleted && !s->barred && s->rules != PF_RULES_OURS && pf_protect(p, s, a, &again) == 0)
 		deleted = change(p, s, s->names.table, "delete", leaving, a, e_deleted) == 0;
 	if (deleted)
 		forget(p, &s->allowed, leaving);

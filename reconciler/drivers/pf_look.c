@@ -1,11 +1,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/key.h"
 #include "reconciler/drivers/pf_self.h"
 
 /* What is looked at in every place; what is behind ANCHOR_RULES only where an anchor may be. */
 enum sight {
 	INFO,
+	SKIPPED,
+	TRANSLATIONS,
 	RULES,
 	TABLE,
 	ENDING,
@@ -72,13 +75,16 @@ struct pf_seen *pf_seen_of(struct pf *p, const char *scope)
 
 bool pf_is_closed(const struct pf_seen *s)
 {
-	return s->enabled && s->rules == PF_RULES_OURS;
+	return s->enabled && s->rules == PF_RULES_OURS && !s->skipped && !s->translated &&
+		!s->barred;
 }
 
 static void aim(struct look *v, const struct pf *p, const char *place, struct arena *a)
 {
 	const char *const *const args[SIGHTS] = {
 		[INFO] = PF_ARGS("-si"),
+		[SKIPPED] = PF_ARGS("-vsI"),
+		[TRANSLATIONS] = PF_ARGS("-sn"),
 		[RULES] = PF_ARGS("-sr"),
 		[TABLE] = PF_ARGS("-t", p->table, "-T", "show"),
 		[ENDING] = PF_ARGS("-t", PF_ENDING, "-T", "show"),
@@ -145,9 +151,8 @@ static int see_file(const struct look *v, struct pf *p, struct pf_seen *s, struc
 	return 0;
 }
 
-/* Whether pf.conf and what was loaded of it hand the overlay interface to our anchor. */
-static int check_anchor(const struct look *v, const struct pf_seen *s, const char *rules,
-	struct arena *a, struct err *e)
+/* Whether pf.conf hands the overlay interface to our anchor. */
+static int check_conf(const struct look *v, const struct pf_seen *s, struct arena *a, struct err *e)
 {
 	const char *why;
 
@@ -162,12 +167,34 @@ static int check_anchor(const struct look *v, const struct pf_seen *s, const cha
 			"'%s' in " PF_CONF " may let everybody in on %s, whatever the anchor says; "
 			"name there only other interfaces, and run pfctl -f " PF_CONF,
 			why, s->names.interface);
-	if (!pf_anchor_evaluated(rules, &s->names, a, &why))
-		return err_set(e, ERR_SYSTEM, NOWHERE, "%s", why);
 	if (s->saved.owner == PF_FILE_OTHER)
 		return err_set(e, ERR_SYSTEM, NOWHERE,
 			PF_ANCHOR_CONF " was not written by jmesh, which needs that name; move it "
 				       "away and run touch " PF_ANCHOR_CONF);
+	return 0;
+}
+
+/* Whether what is loaded does. */
+static int check_loaded(const struct look *v, const struct pf_seen *s, const char *rules,
+	struct arena *a, struct err *e)
+{
+	const char *why;
+
+	if ((why = pf_skipped(v[SKIPPED].output.out, &s->names, a)) != NULL)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"fail-open: pf skips %s at this time (pfctl -vsI), so that everybody gets "
+			"in on "
+			"%s, whatever the anchor says; run pfctl -f " PF_CONF,
+			why, s->names.interface);
+	if ((why = pf_let_in_by(v[TRANSLATIONS].output.out, &s->names, a)) != NULL)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"'%s' (pfctl -sn) lets strangers in on %s, whatever the anchor says; take "
+			"its "
+			"\"pass\" out of " PF_CONF
+			", or name another interface, and run pfctl -f " PF_CONF,
+			why, s->names.interface);
+	if (!pf_anchor_evaluated(rules, &s->names, a, &why))
+		return err_set(e, ERR_SYSTEM, NOWHERE, "%s", why);
 	return 0;
 }
 
@@ -199,53 +226,110 @@ static int check_boot_file(const struct output *out, struct arena *a, struct err
 		file);
 }
 
+static int not_ours(const struct pf_file *file, struct err *e)
+{
+	if (file->other_line == 0)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			PF_CONF
+			" ends before its last rule, and so is neither jmesh's nor Jailrun's any "
+			"more; move it away, and jmesh writes it anew");
+	return err_set(e, ERR_SYSTEM, NOWHERE,
+		PF_CONF
+		" is the administrator's, to judge by line %zu, '%.60s'%s, and jmesh does not "
+		"overwrite it; set firewall.manage to anchor, or move the file away",
+		file->other_line, file->other,
+		strchr(file->other, '\r') != NULL ? " with a carriage return" : "");
+}
+
 /* Whose pf.conf is decides where the rules are. */
 static int see_owner(struct pf *p, const struct look *v, struct pf_seen *s, struct err *e)
 {
+	s->names.anchor = p->manage == PF_MANAGE_ANCHOR;
 	if (see_file(&v[CONF], p, s, e) < 0)
 		return -1;
 	if (p->manage == PF_MANAGE_RULESET && s->saved.owner == PF_FILE_OTHER)
-		return err_set(e, ERR_SYSTEM, NOWHERE,
-			PF_CONF " is the administrator's, and jmesh does not overwrite it; set "
-				"firewall.manage to anchor, or move the file away");
-	s->names.anchor = p->manage == PF_MANAGE_ANCHOR ||
-		(p->manage == PF_MANAGE_AUTO && s->saved.owner == PF_FILE_OTHER);
-	return s->names.anchor ? see_file(&v[ANCHOR_CONF], p, s, e) : 0;
+		return not_ours(&s->saved, e);
+	s->names.anchor =
+		s->names.anchor || (p->manage == PF_MANAGE_AUTO && s->saved.owner == PF_FILE_OTHER);
+	if (s->names.anchor)
+		return see_file(&v[ANCHOR_CONF], p, s, e);
+	/* It is written back, and a port masks what looks like a private key. */
+	if (s->saved.owner == PF_FILE_JAILRUN && key_is_masked(s->file, s->file_len))
+		return err_set(e, ERR_CONFIG, NOWHERE,
+			PF_CONF " holds what looks like a private key and is left alone");
+	return 0;
 }
 
+/* Whether our rules may stand there. */
+static int see_place(struct pf *p, const struct look *v, const char *rules, struct pf_seen *s,
+	struct arena *a, struct err *e)
+{
+	if (see_owner(p, v, s, e) < 0 || check_boot_file(&v[BOOT].output, a, e) < 0)
+		return -1;
+	if (!s->names.anchor)
+		return 0;
+	return check_conf(v, s, a, e) < 0 ? -1 : check_loaded(v, s, rules, a, e);
+}
+
+static int see_tables(struct pf *p, const struct look *v, struct pf_seen *s, struct err *e)
+{
+	bool anchor = s->names.anchor;
+
+	if (see_table(&v[anchor ? ANCHOR_TABLE : TABLE], p->table, p, &s->allowed, e) < 0)
+		return -1;
+	return see_table(&v[anchor ? ANCHOR_ENDING : ENDING], PF_ENDING, p, &s->ending, e);
+}
+
+static void keep(struct pf *p, const struct pf_seen *s)
+{
+	void *list = p->seen;
+
+	*(struct pf_seen *)arena_push(p->arena, &list, p->n_seen, &p->cap_seen, sizeof(*p->seen)) =
+		*s;
+	p->seen = list;
+	p->n_seen++;
+}
+
+/* -1: our rules cannot stand there. Its tables are kept all the same where they can be read. */
 static int see(
 	struct pf *p, const char *scope, const struct look *v, struct arena *a, struct err *e)
 {
 	struct pf_seen s = { .scope = arena_dup(p->arena, scope),
 		.names = { p->interface, p->table, false } };
-	const char *main_rules, *rules;
+	const char *main_rules, *rules, *translations;
+	struct err ignored = ERR_INIT;
 	int enabled;
-	void *list = p->seen;
 
 	if (v[INFO].output.status != 0)
 		return pf_refused(&v[INFO].output, a, e);
-	if ((enabled = pf_info_parse(v[INFO].output.out, e)) < 0 || see_owner(p, v, &s, e) < 0 ||
-		check_boot_file(&v[BOOT].output, a, e) < 0 ||
-		rules_text(&v[RULES], false, a, &main_rules, e) < 0)
+	if (v[SKIPPED].output.status != 0)
+		return pf_refused(&v[SKIPPED].output, a, e);
+	if ((enabled = pf_info_parse(v[INFO].output.out, e)) < 0 ||
+		rules_text(&v[RULES], false, a, &main_rules, e) < 0 ||
+		rules_text(&v[TRANSLATIONS], false, a, &translations, e) < 0)
 		return -1;
-	if (s.names.anchor) {
-		if (check_anchor(v, &s, main_rules, a, e) < 0 ||
-			rules_text(&v[ANCHOR_RULES], true, a, &rules, e) < 0)
-			return -1;
-	} else {
-		rules = main_rules;
+	rules = main_rules;
+	if (see_place(p, v, main_rules, &s, a, e) < 0 ||
+		(s.names.anchor && rules_text(&v[ANCHOR_RULES], true, a, &rules, e) < 0)) {
+		s.barred = true;
+		/* The file is another, and what was loaded is not yet. */
+		if (pf_rules_parse(main_rules,
+			    &(struct pf_names){ p->interface, p->table, false }) == PF_RULES_OURS)
+			s.names.anchor = false;
+		if (see_tables(p, v, &s, &ignored) == 0)
+			keep(p, &s);
+		return -1;
 	}
 	s.enabled = enabled == 1;
 	s.rules = pf_rules_parse(rules, &s.names);
 	s.boot = says_yes(&v[BOOT].output);
-	if (see_table(&v[s.names.anchor ? ANCHOR_TABLE : TABLE], p->table, p, &s.allowed, e) < 0 ||
-		see_table(&v[s.names.anchor ? ANCHOR_ENDING : ENDING], PF_ENDING, p, &s.ending, e) <
-			0)
+	if (!s.names.anchor) {
+		s.skipped = pf_skipped(v[SKIPPED].output.out, &s.names, a) != NULL;
+		s.translated = translations[strspn(translations, " \t\n")] != '\0';
+	}
+	if (see_tables(p, v, &s, e) < 0)
 		return -1;
-	*(struct pf_seen *)arena_push(p->arena, &list, p->n_seen, &p->cap_seen, sizeof(*p->seen)) =
-		s;
-	p->seen = list;
-	p->n_seen++;
+	keep(p, &s);
 	return 0;
 }
 

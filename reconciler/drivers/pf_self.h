@@ -11,6 +11,11 @@ struct pf_seen {
 	struct pf_names names;
 	bool enabled;
 	enum pf_rules rules;
+	bool skipped;    /* pf looks at nothing on our interface */
+	bool translated; /* it has translations, of which ours has none */
+	/* Our rules cannot stand there, and pf_look told why. What was granted is taken away all the same, and
+	 * nothing else is done. */
+	bool barred;
 	struct pf_table allowed, ending;
 	const char *file; /* the text of the file that is ours; NULL: there is none */
 	size_t file_len;

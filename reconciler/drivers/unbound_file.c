@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/key.h"
 #include "reconciler/drivers/unbound_self.h"
 #include "reconciler/unbound_block.h"
 
@@ -17,16 +18,6 @@ static int check_included(const struct unbound *u, struct err *e)
 		u->conf->config, u->conf->include, u->conf->include);
 }
 
-/* A file of Jailrun's is written back, and a port masks what looks like a private key. */
-static bool is_masked(const char *text, size_t len)
-{
-	size_t run = 0;
-
-	for (size_t i = 0; i < len && run < KEY_HEX_PRIVATE; i++)
-		run = text[i] == KEY_MASKED ? run + 1 : 0;
-	return run == KEY_HEX_PRIVATE;
-}
-
 /* Whoever wrote another keeps it. */
 int unbound_file_seen(const struct unbound *u, const char **text, size_t *len, struct err *e)
 {
@@ -37,7 +28,7 @@ int unbound_file_seen(const struct unbound *u, const char **text, size_t *len, s
 	*len = file->len;
 	if (file->rc < 0)
 		*e = file->err;
-	if (file->rc == 0 && u->conf->block && is_masked(*text, *len))
+	if (file->rc == 0 && u->conf->block && key_is_masked(*text, *len))
 		return err_set(e, ERR_CONFIG, NOWHERE,
 			"%s holds what looks like a private key and is left alone", path);
 	if (file->rc != 0 || u->conf->block || unbound_file_is_ours(*text, *len))

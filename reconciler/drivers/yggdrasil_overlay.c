@@ -1,4 +1,5 @@
 /* The overlay driver: a node's configuration, its daemon, and the daemon's peerings. */
+#include "base/key.h"
 #include "reconciler/drivers/yggdrasil_node.h"
 
 #include <string.h>
@@ -73,18 +74,12 @@ static int write_conf(struct work *w, const char *text, const char *path, struct
 /* The digits of a private key never came here: written back, their mask would take their place. */
 static int check_unmasked(const char *text, const char *path, struct err *e)
 {
-	static const char mask[] = { KEY_MASKED, '\0' };
-	size_t run;
-
-	for (; *text != '\0'; text += run == 0 ? 1 : run) {
-		run = strspn(text, mask);
-		if (run >= KEY_HEX_PRIVATE)
-			return err_set(e, ERR_CONFIG, NOWHERE,
-				"%s stays as it is, because it has %d hexadecimal digits in a row, "
-				"a private key, elsewhere than in its setting PrivateKey: take "
-				"them out",
-				path, KEY_HEX_PRIVATE);
-	}
+	if (key_is_masked(text, strlen(text)))
+		return err_set(e, ERR_CONFIG, NOWHERE,
+			"%s stays as it is, because it has %d hexadecimal digits in a row, a "
+			"private key, "
+			"elsewhere than in its setting PrivateKey: take them out",
+			path, KEY_HEX_PRIVATE);
 	return 0;
 }
 

@@ -167,6 +167,15 @@ out:
 	return rc;
 }
 
+bool key_is_masked(const char *text, size_t len)
+{
+	size_t run = 0;
+
+	for (size_t i = 0; i < len && run < KEY_HEX_PRIVATE; i++)
+		run = text[i] == KEY_MASKED ? run + 1 : 0;
+	return run == KEY_HEX_PRIVATE;
+}
+
 size_t key_find(const char *text, size_t len, size_t *run)
 {
 	for (size_t at = 0, n; at < len; at += n + 1) {

@@ -30,6 +30,9 @@ int key_inline_parse(const char *hex, size_t len, uint8_t seed[SEED_LEN], struct
  */
 size_t key_find(const char *text, size_t len, size_t *run);
 
+/* Whether the text has a run of KEY_MASKED as long as a private key: what was there did not come here. */
+bool key_is_masked(const char *text, size_t len);
+
 /* Puts KEY_MASKED over every such run. */
 void key_mask(char *text, size_t len);
 

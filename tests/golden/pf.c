@@ -4,6 +4,7 @@
  *
  *   PLACE enabled             PLACE boot                    PLACE rule TEXT      PLACE anchored TEXT
  *   PLACE entry TABLE ENTRY   PLACE state FROM TO           PLACE file PATH      and its lines behind "| "
+ *   PLACE skip INTERFACE      PLACE translation TEXT
  */
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,10 @@ static int read_live(char *text, struct pf_port *pf, struct arena *a)
 			pf_port_rule(pf, place, "", line);
 		} else if (strcmp(verb, "anchored") == 0) {
 			pf_port_rule(pf, place, PF_ANCHOR, line);
+		} else if (strcmp(verb, "skip") == 0) {
+			pf_port_skip(pf, place, line);
+		} else if (strcmp(verb, "translation") == 0) {
+			pf_port_translation(pf, place, line);
 		} else if (strcmp(verb, "entry") == 0) {
 			const char *table = word(&line);
 

@@ -311,6 +311,103 @@ Test(pf_driver, one_unreadable_place_leaves_the_others_readable)
 	cr_assert_str_eq(failed.v[0].scope, "db");
 }
 
+Test(pf_driver, what_pf_skips_is_open_whatever_the_rules_say)
+{
+	static const char *const names[] = { "ygg0", "ygg", "tun", "all" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		converge(ONE);
+		pf_port_skip(pf, "web", "lo0");
+		pf_port_skip(pf, "web", names[i]);
+		pf_port_state(pf, "web", "203::bad", "202::3");
+		cr_expect(strncmp(read_scopes("web", NULL), "web rules = fail-open\n", 22) == 0,
+			"%s", names[i]);
+		apply(PHASE_GRANT, ACTION_ADD, "address 202::2");
+		cr_expect_eq(failed.n, 1);
+		converge(ONE);
+		no_failures();
+		cr_expect_not_null(strstr(read_scopes("web", NULL), "web rules = " CLOSED));
+		cr_expect_str_eq(pf_port_states(pf, "web"), "");
+	}
+	pf_port_skip(pf, "web", "em0");
+	cr_assert_not_null(strstr(read_scopes("web", NULL), "web rules = " CLOSED));
+}
+
+Test(pf_driver, a_translation_is_none_of_our_rules)
+{
+	converge(ONE);
+	pf_port_translation(
+		pf, "web", "rdr pass on ygg0 inet6 proto tcp from any to any port = http -> ::1");
+	cr_assert(strncmp(read_scopes("web", NULL), "web rules = altered\n", 20) == 0);
+	converge(ONE);
+	no_failures();
+	cr_assert_not_null(strstr(read_scopes("web", NULL), "web rules = " CLOSED));
+}
+
+/* Wherever our rules cannot stand, who must go goes, and nobody comes in. */
+Test(pf_driver, revokes_where_its_rules_cannot_stand)
+{
+	for (int i = 0; i < 4; i++) {
+		teardown();
+		setup();
+		make_driver(i == 3 ? PF_MANAGE_RULESET : PF_MANAGE_AUTO);
+		converge(TWO);
+		no_failures();
+		pf_port_state(pf, "web", "202::2", "203::3");
+		if (i == 0)
+			pf->boot_file = "/etc/pf.mine";
+		else if (i == 1)
+			pf_port_file(pf, "web", PF_CONF,
+				"table <mesh_peers> persist\n# " /* 128 digits, as a port shows them */
+				"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+				"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"
+				"pass quick inet all\npass out on ygg0 all\nblock in on ygg0 all\n"
+				"pass in on ygg0 inet6 from <mesh_peers>\n");
+		else
+			pf_port_file(pf, "web", PF_CONF, ADMIN);
+		pf_port_log(pf);
+		converge((const char *const[]){ "201::1", "204::4", NULL });
+		cr_assert_eq(failed.n, 1, "case %d: %zu failures", i, failed.n);
+		cr_expect_str_eq(pf_port_table(pf, "web", "", "mesh_peers"), "   201::1\n");
+		cr_expect_str_eq(pf_port_states(pf, "web"), "", "case %d", i);
+		cr_expect_null(strstr(pf_port_log(pf), "replace"), "case %d", i);
+	}
+}
+
+Test(pf_driver, a_withdrawal_takes_away_what_it_can_where_its_rules_cannot_stand)
+{
+	struct err e = ERR_INIT;
+
+	converge(TWO);
+	pf->boot_file = "/etc/pf.mine";
+	cr_assert_lt(driver.ops->withdraw(driver.self, "web", arena, &e), 0);
+	cr_assert_not_null(strstr(e.text, "/etc/pf.mine"), "%s", e.text);
+	cr_assert_str_eq(pf_port_table(pf, "web", "", "mesh_peers"), "");
+}
+
+Test(pf_driver, tells_which_line_makes_a_file_another_s)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{ ADMIN, "by line 1, 'set skip on lo', and" },
+		{ "table <mesh_peers> persist\n\npass quick inet all\npass in all # mine\n",
+			"by line 4, 'pass in all', and" },
+		{ "table <mesh_peers> persist\r\npass quick inet all\r\n",
+			"with a carriage return" },
+		{ "table <mesh_peers> persist\npass quick inet all\n",
+			"ends before its last rule" },
+	};
+
+	make_driver(PF_MANAGE_RULESET);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		pf_port_file(pf, "web", PF_CONF, cases[i].text);
+		read_scopes("web", NULL);
+		cr_assert_eq(failed.n, 1);
+		cr_expect_not_null(strstr(failed.v[0].text, cases[i].says), "%s", failed.v[0].text);
+	}
+}
+
 Test(pf_driver, allows_nothing_where_the_rules_are_not_in_place)
 {
 	read_scopes("web", NULL);
@@ -385,8 +482,8 @@ Test(pf_driver, never_overwrites_the_file_of_an_administrator)
 	pf_port_file(pf, "web", PF_CONF, ADMIN);
 	converge(ONE);
 	cr_assert_eq(failed.n, 1);
-	cr_assert_not_null(
-		strstr(failed.v[0].text, "is the administrator's, and jmesh does not overwrite"));
+	cr_assert_not_null(strstr(
+		failed.v[0].text, "is the administrator's, to judge by line 1, 'set skip on lo'"));
 	cr_assert_str_eq(pf_port_text(pf, "web", PF_CONF), ADMIN);
 	cr_assert_str_eq(pf_port_log(pf), "");
 }
@@ -436,6 +533,36 @@ Test(pf_driver, refuses_rules_by_which_pf_skips_the_interface)
 	read_scopes("web", NULL);
 	cr_assert_eq(failed.n, 1);
 	cr_assert_not_null(strstr(failed.v[0].text, "'set skip on { lo0, ygg }'"));
+}
+
+Test(pf_driver, refuses_what_is_loaded_and_passes_by_its_anchor)
+{
+	static const char *const let_in[] = { "rdr pass on ygg0 inet6 all -> ::1",
+		"rdr pass inet6 all -> ::1", "binat pass on ! em0 inet6 all -> ::1",
+		"rdr pass on tun inet6 all -> ::1" };
+	static const char *const harmless[] = { "rdr pass on em0 inet all -> 10.0.0.1",
+		"rdr on ygg0 inet6 all -> ::1", "nat on em0 inet all -> (em0)",
+		"no rdr on ygg0 inet6 all" };
+
+	pf_port_file(pf, "web", PF_CONF, ANCHORED);
+	pf_port_enable(pf, "web", true);
+	pf_port_rule(pf, "web", "", "anchor \"jmesh\" all");
+	for (size_t i = 0; i < 4; i++)
+		pf_port_translation(pf, "web", harmless[i]);
+	read_scopes("web", NULL);
+	no_failures();
+	for (size_t i = 0; i < 4; i++) {
+		pf_port_translation(pf, "db", let_in[i]);
+		pf_port_file(pf, "db", PF_CONF, ANCHORED);
+		pf_port_rule(pf, "db", "", "anchor \"jmesh\" all");
+		read_scopes("db", NULL);
+		cr_assert_eq(failed.n, 1, "%s", let_in[i]);
+		cr_expect_not_null(strstr(failed.v[0].text, let_in[0]), "%s", failed.v[0].text);
+	}
+	pf_port_skip(pf, "web", "ygg0");
+	read_scopes("web", NULL);
+	cr_assert_eq(failed.n, 1);
+	cr_assert_not_null(strstr(failed.v[0].text, "pf skips ygg0 at this time"));
 }
 
 Test(pf_driver, refuses_a_place_that_boots_other_rules)

@@ -38,6 +38,7 @@ struct pf_place {
 	struct file *files;
 	size_t n_files, cap_files;
 	struct strs states; /* "FROM>TO" */
+	struct strs skipped, translations;
 };
 
 struct pf_port *pf_port_new(struct arena *a)
@@ -274,8 +275,11 @@ static struct output load(
 			return said(p, 1, "", bad);
 		strs_push(p->arena, &lines, listed);
 	}
-	if (!check)
-		rules_of(p, at, anchor, true)->lines = lines;
+	if (check)
+		return said(p, 0, "", "");
+	rules_of(p, at, anchor, true)->lines = lines;
+	if (*anchor == '\0')
+		at->skipped = at->translations = (struct strs){ 0 };
 	return said(p, 0, "", "");
 }
 
@@ -313,6 +317,15 @@ static struct output end_states(
 	return said(p, 0, "", "killed 1 states");
 }
 
+static const char *lines_of(struct pf_port *p, const struct strs *list, const char *end)
+{
+	struct text out = text_new(p->arena);
+
+	for (size_t i = 0; i < list->n; i++)
+		text_addf(&out, "%s%s\n", list->v[i], end);
+	return out.s;
+}
+
 static struct output pfctl(
 	struct pf_port *p, struct pf_place *at, const char *const *argv, const char *input)
 {
@@ -345,6 +358,13 @@ static struct output pfctl(
 			text_addf(&out, "%s\n", rules->lines.v[i]);
 		return said(p, 0, out.s, "");
 	}
+	if (strcmp(w[0], "-sn") == 0)
+		return said(p, 0, lines_of(p, &at->translations, ""), "");
+	if (strcmp(w[0], "-vsI") == 0)
+		return said(p, 0,
+			arena_printf(
+				p->arena, "all\nlo0\n%s", lines_of(p, &at->skipped, " (skip)")),
+			"");
 	if (strcmp(w[0], "-k") == 0)
 		return w[2] == NULL ? end_states(p, at, w[1], "::/0")
 				    : end_states(p, at, w[1], w[3]);
@@ -490,6 +510,16 @@ void pf_port_rule(struct pf_port *p, const char *place, const char *anchor, cons
 	struct rules *rules = rules_of(p, place_of(p, place), anchor, true);
 
 	strs_push(p->arena, &rules->lines, listed);
+}
+
+void pf_port_skip(struct pf_port *p, const char *place, const char *name)
+{
+	strs_push(p->arena, &place_of(p, place)->skipped, name);
+}
+
+void pf_port_translation(struct pf_port *p, const char *place, const char *listed)
+{
+	strs_push(p->arena, &place_of(p, place)->translations, listed);
 }
 
 void pf_port_entry(struct pf_port *p, const char *place, const char *anchor, const char *table,

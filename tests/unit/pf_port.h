@@ -32,6 +32,8 @@ const char *pf_port_log(struct pf_port *p); /* since the last call */
 void pf_port_enable(struct pf_port *p, const char *place, bool on);
 void pf_port_boot(struct pf_port *p, const char *place);
 void pf_port_rule(struct pf_port *p, const char *place, const char *anchor, const char *listed);
+void pf_port_skip(struct pf_port *p, const char *place, const char *name);
+void pf_port_translation(struct pf_port *p, const char *place, const char *listed);
 void pf_port_entry(struct pf_port *p, const char *place, const char *anchor, const char *table,
 	const char *entry);
 void pf_port_state(struct pf_port *p, const char *place, const char *from, const char *to);
