@@ -186,6 +186,14 @@ static void check_firewall(
 
 	c->mesh->firewall.backend = backends[raw->backend];
 	c->mesh->firewall.manage = manages[raw->manage];
+	if (raw->backend == RAW_PF && platform == RAW_NETNS)
+		checker_wrong(c, "firewall.backend", "remove 'backend'",
+			"platform netns has no pf, its firewall is nftables");
+	else if (raw->backend == RAW_NFTABLES &&
+		(platform == RAW_FREEBSD || platform == RAW_JAILRUN))
+		checker_wrong(c, "firewall.backend", "remove 'backend'",
+			"platform %s has no nftables, its firewall is pf",
+			platform == RAW_FREEBSD ? "freebsd" : "jailrun");
 	if (raw->manage != RAW_MANAGE_UNSET && raw->backend == RAW_NFTABLES)
 		checker_wrong(c, "firewall.manage", "remove 'manage'",
 			"'manage' says who owns pf.conf, and nftables has none");

@@ -103,6 +103,9 @@ bool value_interface(const char *s, struct fault *f)
 
 bool value_table(const char *s, struct fault *f)
 {
+	if (strcmp(s, "jmesh_ending") == 0)
+		return refuse(f, "is a table that jmesh has for another purpose",
+			"give the table another name");
 	/* What nft takes for a name begins with a letter. */
 	if (is_word(s, 1, 31, "_") && strspn(s, "0123456789_") == 0)
 		return true;

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -73,6 +74,47 @@ static void add_peers(struct text *t, const struct jailrun_state *s)
 				s->peers[i].alias);
 }
 
+struct owned {
+	const struct addr *addr;
+	const char *peer, *jail;
+};
+
+static int by_addr(const void *a, const void *b)
+{
+	return addr_cmp(((const struct owned *)a)->addr, ((const struct owned *)b)->addr);
+}
+
+/* The file to be is nobody's yet: what makes it impossible is told by the names that Jailrun has. */
+static int check_addresses(const struct jailrun_state *s, struct arena *a, struct err *e)
+{
+	struct owned *all;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_peers; i++)
+		n += s->peers[i].roster.n;
+	all = arena_alloc(a, n, sizeof(*all));
+	n = 0;
+	for (size_t i = 0; i < s->n_peers; i++)
+		for (size_t j = 0; j < s->peers[i].roster.n; j++)
+			all[n++] = (struct owned){ &s->peers[i].roster.jails[j].addr,
+				s->peers[i].alias, s->peers[i].roster.jails[j].name };
+	if (n > 1)
+		qsort(all, n, sizeof(*all), by_addr);
+	for (size_t i = 1; i < n; i++) {
+		char text[ADDR_TEXT];
+
+		if (by_addr(&all[i - 1], &all[i]) != 0)
+			continue;
+		addr_format(all[i].addr, text);
+		return err_set(e, ERR_CONFIG, NOWHERE,
+			"jail %s of peer %s and jail %s of peer %s have one address, %s; an "
+			"address is "
+			"one jail's, so have Jailrun forget the pairing that is wrong",
+			all[i - 1].jail, all[i - 1].peer, all[i].jail, all[i].peer, text);
+	}
+	return 0;
+}
+
 /* What is written must be what is read later. */
 static int check(const struct text *t, struct arena *a, struct err *e)
 {
@@ -108,7 +150,9 @@ static int build(struct text *t, struct arena *a, struct err *e)
 	text_addf(t, "name: \"%s\"\n%s", own_name(a), host);
 	add_jails(t, &state);
 	add_peers(t, &state);
-	return check(t, a, e) < 0 ? err_wrap(e, "%s", store.path) : 0;
+	return check_addresses(&state, a, e) < 0 || check(t, a, e) < 0
+		? err_wrap(e, "%s", store.path)
+		: 0;
 }
 
 int cmd_init(const struct options *o, struct arena *a)

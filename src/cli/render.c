@@ -217,6 +217,23 @@ static size_t alike(const struct failures *f, size_t i)
 	return n;
 }
 
+/* The text without the place that stands before it: "firewall of jail web: ..." of web is "firewall: ...". */
+static const char *without_place(const struct render *r, const struct failure *f)
+{
+	const char *host[] = { " of the host", NULL };
+	const char *jail[] = { arena_printf(r->a, " of jail %s", f->scope),
+		arena_printf(r->a, " of %s", f->scope), NULL };
+
+	for (const char **p = strcmp(f->scope, HOST_NODE) == 0 ? host : jail; *p != NULL; p++) {
+		const char *at = strstr(f->text, *p), *end = at == NULL ? NULL : at + strlen(*p);
+
+		if (at != NULL && (*end == ':' || *end == ' ' || *end == '\0') &&
+			at < f->text + strcspn(f->text, ":"))
+			return arena_printf(r->a, "%.*s%s", (int)(at - f->text), f->text, end);
+	}
+	return f->text;
+}
+
 void render_failures(const struct render *r, const struct failures *f)
 {
 	for (size_t i = 0, n; i < f->n; i += n) {
@@ -237,7 +254,7 @@ void render_failures(const struct render *r, const struct failures *f)
 			fprintf(r->to, " and %zu more", n - 1);
 		if (n > 1 || (one->key != NULL && strcmp(one->key, "jail") != 0))
 			fputs(": ", r->to);
-		fprintf(r->to, "%s\n", safe(r, one->text));
+		fprintf(r->to, "%s\n", safe(r, without_place(r, one)));
 	}
 }
 
