@@ -97,7 +97,8 @@ static const char *why_it_comes(const struct change *c)
 	if (c->action != ACTION_CHANGE)
 		return NULL;
 	if (strcmp(c->before, "fail-open") == 0)
-		return "fail-open: it is off, or has no rules, or skips the interface: everything passes";
+		return "fail-open: it is off, or has no rules, or skips the interface: everything "
+		       "passes";
 	if (strcmp(c->key, "saved rules") == 0)
 		return "the rules in the file are others";
 	return item_is_address(c->key) ? NULL : "the rules in place are others";

@@ -95,7 +95,7 @@ static int conclude(struct host *h, const struct options *o, const struct report
 	render_failures(&errors, &report->failed);
 	if (rc < 0)
 		return host_complain(h, e);
-	if (report->interrupted)
+	if (report->interrupted || (report->failed.n != 0 && host_signal() != 0))
 		fputs("jmesh: interrupted; what was done stays, run it again to go on\n", stderr);
 	return status_of(report);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/host.h"
 #include "cli/words.h"
 
 /* Why standard output did not take everything; 0: it did so far. */
@@ -201,6 +202,9 @@ int main(int argc, char **argv)
 	if (status < 0)
 		status = c->run(&o, a);
 	status = finish(&o, status);
+	/* What failed because a signal came, to us or to a program of ours, was interrupted. */
+	if (status == EXIT_ERROR && host_signal() != 0)
+		status = 128 + host_signal();
 	arena_free(a);
 	return status;
 }

@@ -259,12 +259,18 @@ static enum news await_hello(struct session *s, struct arena *a)
 	return NEWS_END;
 }
 
+/* From now on, with so many bytes to be said. */
+static void give_time(struct session *s, int64_t limit_ms, size_t len)
+{
+	s->deadline = clock_ms() + limit_ms + (int64_t)(len / BYTES_PER_MS);
+	s->last = s->deadline + s->limit_ms;
+}
+
 static void begin(struct session *s, const char *text, size_t len, int64_t limit_ms)
 {
 	s->pending = text;
 	s->pending_len = len;
-	s->deadline = clock_ms() + limit_ms + (int64_t)(len / BYTES_PER_MS);
-	s->last = s->deadline + s->limit_ms;
+	give_time(s, limit_ms, len);
 }
 
 static int start_ssh(struct session *s, struct arena *a, struct err *e)
@@ -306,25 +312,35 @@ static int no_hello(struct session *s, enum news news, struct err *e)
 	return why_unreachable(s->ssh, s->said, e);
 }
 
-/* Connects where there is no connection, or one that has ended since the last batch. */
-static int connect_once(struct session *s, struct arena *a, struct err *e)
+/* Whether there is a connection: between batches nothing is said, so what comes then is its end. */
+static bool is_connected(struct session *s)
 {
 	struct pollfd p = { .fd = s->p.out, .events = POLLIN };
-	const char *hello;
-	enum news news;
 
-	/* Between batches nothing is said: this is the end. */
 	if (s->p.pid != 0 && poll(&p, 1, 0) > 0)
 		reap(s, 0);
-	if (s->p.pid != 0)
-		return 0;
+	return s->p.pid != 0;
+}
+
+/*
+ * Connects, and says the batch behind the greeting, which so takes no round trip of its own. A shell that does
+ * not take the greeting knows none of the functions by which a batch runs anything.
+ */
+static int connect_with(struct session *s, const char *batch, size_t len, int64_t limit_ms,
+	struct arena *a, struct err *e)
+{
+	struct text t = text_new(a);
+	enum news news;
+
 	if (start_ssh(s, a, e) < 0)
 		return -1;
-	hello = script_hello(a, s->nonce, s->limit_ms);
-	begin(s, hello, strlen(hello), 2 * (int64_t)s->limit_ms);
+	text_add(&t, script_hello(a, s->nonce, s->limit_ms));
+	text_addn(&t, batch, len);
+	begin(s, t.s, t.len, 2 * (int64_t)s->limit_ms);
 	news = await_hello(s, a);
 	if (news != NEWS)
 		return no_hello(s, news, e);
+	give_time(s, limit_ms, len);
 	/* Warnings of a connection that has come about explain nothing later. */
 	s->said_len = 0;
 	s->said[0] = '\0';
@@ -452,17 +468,19 @@ int session_run(struct session *s, const struct command *cmds, size_t n, struct 
 {
 	bool *skip = arena_alloc(a, n, sizeof(*skip));
 	size_t rounds = (n + SCRIPT_AT_ONCE - 1) / SCRIPT_AT_ONCE, len;
+	int64_t limit_ms = (int64_t)rounds * (s->limit_ms + KILL_MS);
 	const char *batch;
 	enum news news;
 
-	if (connect_once(s, a, e) < 0)
-		return -1;
 	none_answered(outs, n, "its input has a NUL byte, which no shell passes on");
 	for (size_t i = 0; i < n; i++)
 		skip[i] = cmds[i].input != NULL &&
 			memchr(cmds[i].input, '\0', cmds[i].input_len) != NULL;
 	batch = script_batch(a, cmds, n, skip, &len);
-	begin(s, batch, len, (int64_t)rounds * (s->limit_ms + KILL_MS));
+	if (is_connected(s))
+		begin(s, batch, len, limit_ms);
+	else if (connect_with(s, batch, len, limit_ms, a, e) < 0)
+		return -1;
 	news = take_answer(s, n, skip, a, outs);
 	if (news == NEWS)
 		return 0;
@@ -471,6 +489,6 @@ int session_run(struct session *s, const struct command *cmds, size_t n, struct 
 		return why_lost(s->ssh, s->said, e);
 	none_answered(outs, n,
 		arena_printf(a, "did not end within %.3g s; the connection was closed",
-			(double)rounds * (s->limit_ms + KILL_MS) / 1000));
+			(double)limit_ms / 1000));
 	return 0;
 }
