@@ -1,6 +1,7 @@
 # platforms: netns
 # limit: 120
 # The main job, shown: two machines, one of them behind NAT, and a real encrypted mesh between their jails.
+# On netns alone: it is shown where it is run. What it shows has a lab of its own on every platform.
 # Every command is printed before it runs, and then what it printed.
 
 say() {
