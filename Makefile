@@ -59,6 +59,9 @@ endif
 UNIT_SRC  := $(wildcard tests/unit/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/*.c)
+# What random input is given to: all that is pure, and the relay without its HTTP.
+FUZZED_SRC := $(PURE_SRC) $(filter-out src/relay/server.c src/relay/listen.c src/relay/relay.c src/relay/program.c \
+	src/relay/node.c src/relay/log.c,$(wildcard src/relay/*.c)) src/os/dice.c
 SOURCES   := $(LIB_SRC) src/cli/main.c $(UNIT_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)
 FORMATTED := $(shell git ls-files -co --exclude-standard -- '*.c' '*.h' 2>/dev/null)
 
@@ -193,12 +196,12 @@ fuzz-run: $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZ))
 		sed -n "s/^stat::number_of_executed_units: */fuzz: $$name, inputs: /p" $(BUILD)/$$name.log; \
 	done
 
-$(BUILD)/libpure.a: $(call obj,$(PURE_SRC))
+$(BUILD)/libfuzzed.a: $(call obj,$(FUZZED_SRC))
 	@rm -f $@
 	$(call say,AR)
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libpure.a
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libfuzzed.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
