@@ -149,11 +149,11 @@ $(BUILD)/tests/unit/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/libjmesh.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(UNIT_LIBS) $(LDLIBS)
 
-golden: $(BUILD)/jmesh $(BUILD)/tests/golden/plan $(BUILD)/tests/golden/pf ## outputs compared with the files in tests/golden
+golden: $(BUILD)/jmesh $(patsubst %,$(BUILD)/tests/golden/%,plan pf seal) ## outputs compared with the files in tests/golden
 	@sh tests/lab/run -v $(BUILD) golden
 
 $(BUILD)/tests/golden/pf: $(BUILD)/tests/unit/pf_port.o
-$(BUILD)/tests/golden/plan $(BUILD)/tests/golden/pf: $(BUILD)/tests/golden/%: $(BUILD)/tests/golden/%.o $(BUILD)/libjmesh.a
+$(patsubst %,$(BUILD)/tests/golden/%,plan pf seal): $(BUILD)/tests/golden/%: $(BUILD)/tests/golden/%.o $(BUILD)/libjmesh.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 

@@ -7,7 +7,7 @@ allow='
 mem(chr|cmp|cpy|move|set|mem|rchr)|str(chr|cmp|cspn|dup|len|ncmp|ndup|nlen|pbrk|rchr|spn|str|casecmp|ncasecmp|tod|tol|toll|toul|toull)
 v?snprintf|qsort|bsearch|malloc|calloc|realloc|free|abort|inet_(pton|ntop)|is(alnum|alpha|digit|space|xdigit|print)|to(lower|upper)
 cJSON_[A-Za-z]+|cyaml_[a-z_]+|yaml_[a-z_]+
-crypto_(generichash|hash|sign)[a-z0-9_]*|sodium_(memzero|memcmp|bin2hex|hex2bin|bin2base64|base642bin|base64_encoded_len|is_zero|compare)
+crypto_(aead|generichash|hash|sign)[a-z0-9_]*|sodium_(memzero|memcmp|bin2hex|hex2bin|bin2base64|base642bin|base64_encoded_len|is_zero|compare)
 strerror|__errno_location|error|__isoc(23|99)_[a-z]+|__ctype_[a-z_]+
 __(v?snprintf|mem[a-z]+|str[a-z]+|explicit_bzero|fdelt)_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_
 __asan_[a-z0-9_]+|__ubsan_[a-z0-9_]+|__assert_fail

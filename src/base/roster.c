@@ -91,7 +91,7 @@ static struct roster_jail *sorted(
 	return copy;
 }
 
-static int no_duplicates(const struct roster *r, struct arena *a, enum err_code code, struct err *e)
+int roster_unique(const struct roster *r, struct arena *a, enum err_code code, struct err *e)
 {
 	const struct roster_jail *v = sorted(r, a, by_name);
 	char text[ADDR_TEXT];
@@ -132,7 +132,7 @@ static int of_json(const struct cJSON *jails, const struct form *form, struct ar
 			return err_wrap(e, "jail %zu", r.n + 1);
 		r.n++;
 	}
-	if (no_duplicates(&r, a, form->code, e) < 0)
+	if (roster_unique(&r, a, form->code, e) < 0)
 		return -1;
 	*out = r;
 	return 0;

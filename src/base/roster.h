@@ -50,6 +50,9 @@ int roster_of_json(const struct cJSON *jails, struct arena *a, struct roster *ou
  */
 int roster_of_lock(const struct cJSON *jails, struct arena *a, struct roster *out, struct err *e);
 
+/* Whether no name and no address comes twice; an error of that code where one does. */
+int roster_unique(const struct roster *r, struct arena *a, enum err_code code, struct err *e);
+
 /* {"jails":[…]} in the order of the roster, no key, no newline. */
 const char *roster_format(const struct roster *r, struct arena *a);
 

@@ -37,7 +37,7 @@ seconds() {
 
 # wait_for SECONDS COMMAND...: polls until the command succeeds.
 wait_for() {
-	local limit=$1 end
+	local limit=$1 end nap=5
 	shift
 	end=$((SECONDS + $(seconds "$limit") + 1))
 	until "$@" >"$LAB/wait.log" 2>&1; do
@@ -45,7 +45,9 @@ wait_for() {
 			cat "$LAB/wait.log"
 			fail "after $limit s still not: $*"
 		fi
-		sleep 0.05
+		# What is asked is many programs: asked all the time, it keeps others from what it waits for.
+		sleep "$(printf '0.%02d' "$nap")"
+		nap=$((nap < 30 ? nap + 5 : nap))
 	done
 }
 
