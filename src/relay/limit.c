@@ -11,8 +11,11 @@ struct client {
 	struct client *older, *newer; /* of those that are idle, by when they were last seen */
 	struct network net;
 	unsigned open, connected;
-	int64_t tokens; /* thousandths of a request that are left */
+	int64_t tokens[BUDGETS]; /* thousandths of a request that are left */
 	int64_t seen;
+	unsigned misses;
+	int64_t missed; /* when they were counted last */
+	int64_t paused; /* no code is tried before */
 };
 
 struct clients {
@@ -112,7 +115,8 @@ struct client *clients_at(struct clients *cs, const struct network *net, int64_t
 	if (c == NULL)
 		abort();
 	c->net = *net;
-	c->tokens = (int64_t)cs->limits.burst * TOKEN;
+	for (int i = 0; i < BUDGETS; i++)
+		c->tokens[i] = (int64_t)cs->limits.rates[i].burst * TOKEN;
 	c->seen = now;
 	c->chain = *bucket;
 	*bucket = c;
@@ -120,21 +124,49 @@ struct client *clients_at(struct clients *cs, const struct network *net, int64_t
 	return c;
 }
 
-bool client_request(struct clients *cs, struct client *c, int64_t now)
+/* passed is in milliseconds. */
+static void refill(int64_t *tokens, const struct rate *rate, int64_t passed)
 {
-	int64_t full = (int64_t)cs->limits.burst * TOKEN;
-	int64_t passed = now > c->seen ? now - c->seen : 0;
+	int64_t full = (int64_t)rate->burst * TOKEN;
 
 	/* A second of milliseconds brings per_second times TOKEN. The first test is for the overflow. */
-	if (passed > full || c->tokens + passed * cs->limits.per_second > full)
-		c->tokens = full;
+	if (passed > full || *tokens + passed * rate->per_second > full)
+		*tokens = full;
 	else
-		c->tokens += passed * cs->limits.per_second;
+		*tokens += passed * rate->per_second;
+}
+
+bool client_request(struct clients *cs, struct client *c, enum budget budget, int64_t now)
+{
+	int64_t passed = now > c->seen ? now - c->seen : 0;
+
+	for (int i = 0; i < BUDGETS; i++)
+		refill(&c->tokens[i], &cs->limits.rates[i], passed);
 	c->seen = now;
-	if (c->tokens < TOKEN)
+	if (c->tokens[budget] < TOKEN)
 		return false;
-	c->tokens -= TOKEN;
+	c->tokens[budget] -= TOKEN;
 	return true;
+}
+
+void client_miss(struct client *c, int64_t now)
+{
+	int64_t forgotten = (now - c->missed) / MISS_FORGOTTEN;
+
+	if (forgotten > 0 || c->misses == 0) {
+		c->misses = forgotten < c->misses ? c->misses - (unsigned)forgotten : 0;
+		c->missed = now;
+	}
+	/* No more are remembered than count, so that an end of it is in sight. */
+	if (c->misses <= MISSES_FREE + MISS_DOUBLINGS)
+		c->misses++;
+	if (c->misses > MISSES_FREE)
+		c->paused = now + ((int64_t)MISS_PAUSE << (c->misses - MISSES_FREE - 1));
+}
+
+int64_t client_pause(const struct client *c, int64_t now)
+{
+	return c->paused > now ? c->paused - now : 0;
 }
 
 bool client_open(struct clients *cs, struct client *c)

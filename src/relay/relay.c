@@ -26,12 +26,16 @@ enum {
 /* Of all rosters together; with the connections' bodies (at most 256 KiB each) this bounds the memory. */
 static const size_t rosters_max = (size_t)256 * 1024 * 1024;
 
-/* Generous for a person and for a proxy, and 40 bits of a code are far beyond it. */
+/* Generous for a person and for many behind one address, and 40 bits of a code are far beyond it. */
 static struct limits limits_of(const struct relay_conf *c)
 {
 	return (struct limits){
-		.per_second = 200,
-		.burst = 2000,
+		.rates = {
+			[BUDGET_CREATE] = { .per_second = 10, .burst = 500 },
+			[BUDGET_JOIN] = { .per_second = 10, .burst = 500 },
+			[BUDGET_POLL] = { .per_second = 200, .burst = 2000 },
+			[BUDGET_OTHER] = { .per_second = 20, .burst = 500 },
+		},
 		.open = CLIENT_PAIRINGS,
 		.idle_max = 16384,
 		/* One client must not hold all connections; a small limit is left as it is. */

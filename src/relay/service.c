@@ -47,13 +47,65 @@ static bool is_key(const char *key)
 		len;
 }
 
+static enum budget budget_of(const struct request *r)
+{
+	if (r->method == METHOD_POST && r->route.kind == ROUTE_PAIR)
+		return BUDGET_CREATE;
+	if (r->route.kind != ROUTE_CODE || r->method == METHOD_OTHER)
+		return BUDGET_OTHER;
+	return r->method == METHOD_POST ? BUDGET_JOIN : BUDGET_POLL;
+}
+
+/*
+ * A wrong code. It counts for a read as for a join: a read that hits takes the pairing from its owner.
+ * What can be no code cannot hit, so it is answered alike but costs nothing.
+ */
+static void missed(struct client *client, const struct request *r, int64_t now, struct answer *out)
+{
+	if (r->route.has_code)
+		client_miss(client, now);
+	gone(out);
+}
+
+/*
+ * While a client is paused no code of its is looked up, right or wrong, or the answer would tell. Who reads
+ * a pairing of his own is not guessing, and must not wait for what others behind his address do.
+ */
+static bool paused(const struct service *s, const struct client *client, const struct request *r,
+	int64_t now, struct answer *out)
+{
+	int64_t ms = client_pause(client, now);
+
+	if (ms == 0 ||
+		(r->method == METHOD_GET && r->route.has_code &&
+			store_owns(s->store, r->route.code, r->token, client, now)))
+		return false;
+	too_many(out, "too many wrong codes from this address: wait before the next one\n",
+		(int)((ms + 999) / 1000));
+	return true;
+}
+
+static void begin_code(const struct service *s, struct client *client, const struct request *r,
+	int64_t now, struct answer *out)
+{
+	if (r->method == METHOD_POST && r->key != NULL && !is_key(r->key))
+		refuse(out, 400,
+			"the Idempotency-Key is refused: it must be 16 to 64 letters, digits and "
+			"'-'\n");
+	else if (!paused(s, client, r, now, out) &&
+		(!r->route.has_code ||
+			(r->method == METHOD_POST &&
+				!store_joinable(s->store, r->route.code, r->key, now))))
+		missed(client, r, now, out);
+}
+
 void service_begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
 	struct answer *out)
 {
 	struct client *client = clients_at(s->clients, &r->from, now);
 
 	*out = (struct answer){ 0 };
-	if (!client_request(s->clients, client, now)) {
+	if (!client_request(s->clients, client, budget_of(r), now)) {
 		too_many(out, "too many requests from this address: wait a second\n", 1);
 		return;
 	}
@@ -70,15 +122,8 @@ void service_begin(const struct service *s, const struct request *r, uint64_t le
 		answer_too_large(out);
 		return;
 	}
-	if (r->route.kind != ROUTE_CODE)
-		return;
-	if (r->method == METHOD_POST && r->key != NULL && !is_key(r->key))
-		refuse(out, 400,
-			"the Idempotency-Key is refused: it must be 16 to 64 letters, digits and "
-			"'-'\n");
-	else if (!r->route.has_code ||
-		(r->method == METHOD_POST && !store_joinable(s->store, r->route.code, r->key, now)))
-		gone(out);
+	if (r->route.kind == ROUTE_CODE)
+		begin_code(s, client, r, now, out);
 }
 
 /* Printable ASCII without the characters that mean something to a browser, a shell or JSON. */
@@ -144,7 +189,7 @@ static void join(const struct service *s, const struct request *r, const char *r
 		too_many(out, "the relay holds too many rosters: try again later\n", 60);
 		break;
 	default:
-		gone(out);
+		missed(clients_at(s->clients, &r->from, now), r, now, out);
 		break;
 	}
 }
@@ -152,8 +197,12 @@ static void join(const struct service *s, const struct request *r, const char *r
 static void poll_pairing(const struct service *s, const struct request *r, int64_t now,
 	struct arena *a, struct answer *out)
 {
+	struct client *client = clients_at(s->clients, &r->from, now);
 	const char *joiner;
 
+	/* Again: many reads may have begun before the first of them was found wrong. */
+	if (paused(s, client, r, now, out))
+		return;
 	switch (store_read(s->store, r->route.code, r->token, now, &joiner)) {
 	case STORE_OK:
 		/* roster_format begins with the brace that is replaced here. */
@@ -163,7 +212,7 @@ static void poll_pairing(const struct service *s, const struct request *r, int64
 		reply(out, "{\"joined\":false}");
 		break;
 	default:
-		gone(out);
+		missed(client, r, now, out);
 		break;
 	}
 }

@@ -208,6 +208,22 @@ static bool same_key(const struct pairing *p, const char *key)
 	return sodium_memcmp(padded, p->key, sizeof(padded)) == 0;
 }
 
+static bool same_token(const struct pairing *p, const char *token)
+{
+	return strlen(token) == TOKEN_TEXT - 1 &&
+		sodium_memcmp(token, p->token, TOKEN_TEXT - 1) == 0;
+}
+
+bool store_owns(struct store *s, const char code[CODE_TEXT], const char *token,
+	const struct client *reader, int64_t now)
+{
+	const struct pairing *p = find(s, code, now);
+
+	if (p == NULL)
+		return false;
+	return token != NULL ? same_token(p, token) : p->creator == reader;
+}
+
 bool store_joinable(struct store *s, const char code[CODE_TEXT], const char *key, int64_t now)
 {
 	const struct pairing *p = find(s, code, now);
@@ -263,8 +279,7 @@ enum store_status store_read(struct store *s, const char code[CODE_TEXT], const 
 	if (token == NULL) {
 		if (p->queue == QUEUE_AGAIN || p->expires <= now)
 			return STORE_GONE;
-	} else if (strlen(token) != TOKEN_TEXT - 1 ||
-		sodium_memcmp(token, p->token, TOKEN_TEXT - 1) != 0) {
+	} else if (!same_token(p, token)) {
 		return STORE_GONE;
 	}
 	if (p->theirs == NULL)

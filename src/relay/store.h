@@ -53,6 +53,13 @@ void store_free(struct store *s); /* NULL is fine */
 enum store_status store_create(struct store *s, struct client *creator, const char *roster,
 	int64_t now, struct ticket *out);
 
+/*
+ * Whether that pairing is the reader's own: by its token, or where none is sent because this client
+ * created it.
+ */
+bool store_owns(struct store *s, const char code[CODE_TEXT], const char *token,
+	const struct client *reader, int64_t now);
+
 /* Whether a join could be answered: spares parsing a roster that nobody waits for. key may be NULL. */
 bool store_joinable(struct store *s, const char code[CODE_TEXT], const char *key, int64_t now);
 

@@ -130,10 +130,14 @@ struct reply ask(const struct relay *r, const char *method, const char *path, co
 	struct curl_slist *list = NULL;
 	struct reply reply = { 0 };
 	CURL *curl = curl_easy_init();
-	char url[4096], *lines, *save = NULL;
+	char url[4096], local[64], *lines, *save = NULL;
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", r->port, path);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
+	if (r->from != NULL) {
+		snprintf(local, sizeof(local), "host!%s", r->from);
+		curl_easy_setopt(curl, CURLOPT_INTERFACE, local);
+	}
 	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, 10L);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
@@ -183,8 +187,13 @@ char *json_text(const char *json, const char *name)
 int raw_open(const struct relay *r)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)r->port) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	if (r->from != NULL) {
+		cr_assert_eq(inet_pton(AF_INET, r->from, &from.sin_addr), 1);
+		cr_assert_eq(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	}
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	cr_assert_eq(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	return fd;

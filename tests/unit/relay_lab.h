@@ -12,6 +12,8 @@ struct relay {
 	pid_t pid;
 	int log; /* what it wrote to standard error */
 	int port;
+	const char *
+		from; /* ask and raw_open connect from this IPv4 address of loopback; NULL: 127.0.0.1 */
 };
 
 /* Starts one and waits for its first line; listen NULL: a port of its own on 127.0.0.1. */

@@ -17,7 +17,8 @@ struct bench {
 
 static struct bench bench_new(unsigned open_max, unsigned per_client, size_t bytes)
 {
-	const struct limits limits = { 10, 20, per_client, 4, 3 };
+	const struct rate rate = { 10, 20 };
+	const struct limits limits = { { rate, rate, rate, rate }, per_client, 4, 3 };
 	const struct store_conf conf = { TTL, open_max, bytes };
 	struct bench b;
 
@@ -185,6 +186,20 @@ Test(relay_store, without_a_key_nobody_joins_again_with_one)
 	bench_free(&b);
 }
 
+Test(relay_store, a_pairing_is_its_creators_or_its_tokens)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct ticket t = create(&b, 0), other = { "81-zephyr-night-climb", "" };
+
+	cr_assert(store_owns(b.store, t.code, NULL, client(&b, 1), 1));
+	cr_assert_not(store_owns(b.store, t.code, NULL, client(&b, 2), 1));
+	cr_assert(store_owns(b.store, t.code, t.token, client(&b, 2), 1));
+	cr_assert_not(store_owns(b.store, t.code, "", client(&b, 1), 1));
+	cr_assert_not(store_owns(b.store, other.code, t.token, client(&b, 1), 1));
+	cr_assert_not(store_owns(b.store, t.code, t.token, client(&b, 1), TTL));
+	bench_free(&b);
+}
+
 Test(relay_store, bounds_open_pairings)
 {
 	struct bench b = bench_new(2, 10, 1000);
@@ -274,16 +289,49 @@ Test(relay_limit, lets_a_burst_through_and_then_the_rate)
 	int passed = 0;
 
 	for (int i = 0; i < 100; i++)
-		passed += client_request(b.clients, c, 0);
+		passed += client_request(b.clients, c, BUDGET_JOIN, 0);
 	cr_assert_eq(passed, 20);
-	cr_assert_not(client_request(b.clients, c, 99));
-	cr_assert(client_request(b.clients, c, 100));
-	cr_assert_not(client_request(b.clients, c, 101));
+	cr_assert(client_request(b.clients, c, BUDGET_POLL, 0), "budgets are apart");
+	cr_assert_not(client_request(b.clients, c, BUDGET_JOIN, 99));
+	cr_assert(client_request(b.clients, c, BUDGET_JOIN, 100));
+	cr_assert_not(client_request(b.clients, c, BUDGET_JOIN, 101));
 	passed = 0;
 	for (int i = 0; i < 100; i++)
-		passed += client_request(b.clients, c, INT64_C(1) << 60);
+		passed += client_request(b.clients, c, BUDGET_JOIN, INT64_C(1) << 60);
 	cr_assert_eq(passed, 20);
-	cr_assert(client_request(b.clients, client(&b, 2), 0));
+	cr_assert(client_request(b.clients, client(&b, 2), BUDGET_JOIN, 0));
+	bench_free(&b);
+}
+
+Test(relay_limit, wrong_codes_pause_longer_and_longer_and_are_forgotten)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct client *c = client(&b, 1);
+	int64_t now = 1000;
+
+	for (int i = 0; i < MISSES_FREE; i++) {
+		client_miss(c, now);
+		cr_assert_eq(client_pause(c, now), 0, "%d", i);
+	}
+	for (int i = 0; i <= MISS_DOUBLINGS; i++) {
+		client_miss(c, now);
+		cr_assert_eq(client_pause(c, now), INT64_C(1000) << i, "%d", i);
+		cr_assert_eq(client_pause(c, now + (INT64_C(1000) << i) - 1), 1);
+		now += INT64_C(1000) << i;
+		cr_assert_eq(client_pause(c, now), 0);
+	}
+	for (int i = 0; i < 20; i++) {
+		client_miss(c, now);
+		cr_assert_eq(client_pause(c, now), 64000, "the longest pause stays");
+		now += 64000;
+	}
+	now += (MISS_DOUBLINGS + 1) * MISS_FORGOTTEN;
+	client_miss(c, now);
+	cr_assert_leq(client_pause(c, now), 1000);
+	now += 100 * MISS_FORGOTTEN;
+	client_miss(c, now);
+	cr_assert_eq(client_pause(c, now), 0);
+	cr_assert_eq(client_pause(client(&b, 2), now), 0);
 	bench_free(&b);
 }
 
@@ -295,7 +343,7 @@ Test(relay_limit, remembers_clients_with_pairings_and_few_others)
 
 	create(&b, 0);
 	for (uint8_t i = 2; i < 200; i++)
-		cr_assert(client_request(b.clients, client(&b, i), 0));
+		cr_assert(client_request(b.clients, client(&b, i), BUDGET_JOIN, 0));
 	cr_assert_eq(client(&b, 1), holder);
 	cr_assert_eq(store_create(b.store, holder, ours, 0, &t), STORE_TOO_MANY);
 	bench_free(&b);
