@@ -30,6 +30,7 @@ struct options {
 	bool forget;               /* teardown --forget */
 	bool from_jailrun;         /* init --from-jailrun */
 	const char *listen, *node; /* relay */
+	struct strs trusted_proxy; /* relay --trusted-proxy, as given */
 	int ttl;
 	unsigned max_pairings, max_connections;
 	bool colour_out, colour_err; /* a terminal, and NO_COLOR is not set */

@@ -1,29 +1,10 @@
 #include "relay/log.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-void peer_format(const struct sockaddr *sa, char text[PEER_TEXT])
-{
-	const struct sockaddr_in6 *in6 = (const void *)sa;
-	const struct sockaddr_in *in = (const void *)sa;
-	const char *done = NULL;
-
-	if (sa != NULL && sa->sa_family == AF_INET)
-		done = inet_ntop(AF_INET, &in->sin_addr, text, PEER_TEXT);
-	else if (sa != NULL && sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		done = inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, text, PEER_TEXT);
-	else if (sa != NULL && sa->sa_family == AF_INET6)
-		done = inet_ntop(AF_INET6, &in6->sin6_addr, text, PEER_TEXT);
-	if (done == NULL)
-		strcpy(text, "-");
-}
 
 /* One write a line, so that the lines of several threads and of the node do not mix. */
 static void put(char *line, size_t size, int len)

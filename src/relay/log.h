@@ -5,13 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct sockaddr;
-
-enum { PEER_TEXT = 64 };
-
-/* The client's address without its port; IPv4 also where it came mapped to IPv6. */
-void peer_format(const struct sockaddr *sa, char text[PEER_TEXT]);
-
 /* "jmesh relay: " and the sentence; what is not ours in it must be escaped already. */
 void log_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

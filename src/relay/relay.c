@@ -56,7 +56,8 @@ static void on_stop(int sig)
 	errno = saved;
 }
 
-static int check(const struct relay_conf *c, struct err *e)
+/* trusted: the proxies, parsed. */
+static int check(const struct relay_conf *c, struct proxies *trusted, struct err *e)
 {
 	if (c->ttl < 1 || c->ttl > 86400)
 		return err_set(
@@ -67,6 +68,9 @@ static int check(const struct relay_conf *c, struct err *e)
 	if (c->max_connections < 1 || c->max_connections > 65536)
 		return err_set(e, ERR_USAGE, NOWHERE, "--max-connections %u: it must be 1 to 65536",
 			c->max_connections);
+	for (size_t i = 0; i < c->n_trusted; i++)
+		if (proxies_add(trusted, c->trusted[i], e) < 0)
+			return -1;
 	return c->node != NULL ? node_check_uri(c->node, e) : 0;
 }
 
@@ -171,9 +175,12 @@ static int bring_up_node(const struct relay_conf *c, int stop, struct node *node
 	return rc;
 }
 
-static int serve(const struct relay_conf *c, int listen_fd, const char *bound, int stop,
-	struct node *node, struct err *e)
+static int serve(const struct relay_conf *c, const struct proxies *trusted, int listen_fd,
+	const char *bound, int stop, struct node *node, struct err *e)
 {
+	const struct server_conf conf = { .max_connections = c->max_connections,
+		.timeout_s = IDLE_SECONDS,
+		.trusted = *trusted };
 	const struct store_conf store = {
 		.ttl = (int64_t)c->ttl * 1000, .open_max = c->max_pairings, .bytes_max = rosters_max
 	};
@@ -183,7 +190,7 @@ static int serve(const struct relay_conf *c, int listen_fd, const char *bound, i
 	int rc;
 
 	service.store = store_new(&store, service.clients);
-	rc = server_start(&server, listen_fd, &service, c->max_connections, IDLE_SECONDS, e);
+	rc = server_start(&server, listen_fd, &service, &conf, e);
 	if (rc == 0) {
 		log_say("listening on http://%s", bound);
 		rc = watch(stop, node, 0, e);
@@ -197,18 +204,19 @@ static int serve(const struct relay_conf *c, int listen_fd, const char *bound, i
 int relay_serve(const struct relay_conf *c, struct err *e)
 {
 	int listen_fd = -1, stop[2] = { -1, -1 }, rc = -1;
+	struct proxies trusted = { .n = 0 };
 	struct node node = NODE_NONE;
 	char bound[LISTEN_TEXT];
 
 	if (sodium_init() < 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "libsodium did not start");
-	if (check(c, e) < 0 || allow_files(c->max_connections, e) < 0)
+	if (check(c, &trusted, e) < 0 || allow_files(c->max_connections, e) < 0)
 		return -1;
 	if (listen_open(c->listen, &listen_fd, bound, e) < 0 || catch_signals(stop, e) < 0)
 		goto out;
 	rc = bring_up_node(c, stop[0], &node, e);
 	if (rc == 0) {
-		rc = serve(c, listen_fd, bound, stop[0], &node, e);
+		rc = serve(c, &trusted, listen_fd, bound, stop[0], &node, e);
 		listen_fd = -1;
 	}
 	if (rc == 1) {

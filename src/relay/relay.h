@@ -2,6 +2,8 @@
 #ifndef JMESH_RELAY_RELAY_H
 #define JMESH_RELAY_RELAY_H
 
+#include <stddef.h>
+
 #include "base/err.h"
 
 /* What the command line takes where it says nothing. */
@@ -12,6 +14,8 @@ struct relay_conf {
 	const char *listen; /* ADDR:PORT, [ADDR]:PORT; port 0 picks one */
 	const char *node;   /* URI that a Yggdrasil node of the relay's own listens on, or NULL */
 	int ttl;            /* seconds that a pairing lives, 1 to 86400 */
+	const char *const *trusted; /* addresses and networks of proxies; n_trusted of them */
+	size_t n_trusted;
 	unsigned max_pairings, max_connections; /* 1 to 1,000,000; 1 to 65,536 */
 };
 

@@ -1,7 +1,6 @@
 #include "relay/server.h"
 
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -27,6 +26,7 @@ enum {
 struct server {
 	struct MHD_Daemon *daemon;
 	struct service service;
+	struct proxies trusted;
 	atomic_uint busy; /* requests under way */
 };
 
@@ -34,8 +34,8 @@ struct server {
 struct exchange {
 	struct server *server;
 	const char *method; /* a constant */
-	char peer[PEER_TEXT];
-	int64_t started; /* microseconds */
+	struct peer peer;   /* the client, also where a trusted proxy asks for it */
+	int64_t started;    /* microseconds */
 	struct request request;
 	bool begun, queued;
 	struct answer answer;
@@ -57,43 +57,32 @@ static int64_t now_ms(void)
 	return now_us() / 1000;
 }
 
-static struct network network_of(const struct sockaddr *sa)
-{
-	const struct sockaddr_in6 *in6 = (const void *)sa;
-	const struct sockaddr_in *in = (const void *)sa;
-	struct network net = { 0 };
-
-	if (sa != NULL && sa->sa_family == AF_INET) {
-		net.b[10] = net.b[11] = 0xff;
-		memcpy(net.b + 12, &in->sin_addr, 4);
-	} else if (sa != NULL && sa->sa_family == AF_INET6) {
-		memcpy(net.b, &in6->sin6_addr,
-			IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) ? sizeof(net.b) : 8);
-	}
-	return net;
-}
-
-static const struct sockaddr *address_of(struct MHD_Connection *connection)
+static struct peer peer_at(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-	return info != NULL ? info->client_addr : NULL;
+	return peer_of(info != NULL ? info->client_addr : NULL);
 }
 
-static struct client *client_of(const struct server *s, const struct sockaddr *peer)
+static struct client *client_of(const struct server *s, const struct peer *peer)
 {
-	const struct network net = network_of(peer);
+	const struct network net = peer_network(peer);
 
 	return clients_at(s->service.clients, &net, now_ms());
 }
 
-static enum MHD_Result on_accept(void *cls, const struct sockaddr *peer, socklen_t len)
+/* A trusted proxy connects for many clients, so that one client's share is not its. */
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *sa, socklen_t len)
 {
+	const struct peer peer = peer_of(sa);
 	const struct server *s = cls;
 
 	(void)len;
-	return client_may_connect(s->service.clients, client_of(s, peer)) ? MHD_YES : MHD_NO;
+	return proxies_have(&s->trusted, &peer) ||
+			client_may_connect(s->service.clients, client_of(s, &peer))
+		? MHD_YES
+		: MHD_NO;
 }
 
 /*
@@ -107,7 +96,9 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 	struct client *client = *context;
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		client = client_of(s, address_of(connection));
+		const struct peer peer = peer_at(connection);
+
+		client = client_of(s, &peer);
 		client_connect(s->service.clients, client);
 		*context = client;
 	} else if (client != NULL) {
@@ -119,7 +110,6 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 /* The request line is there, the headers are not: the exchange begins. */
 static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
 {
-	const struct sockaddr *peer = address_of(connection);
 	struct exchange *x = calloc(1, sizeof(*x));
 
 	if (x == NULL)
@@ -127,8 +117,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 	x->server = cls;
 	x->method = method_name(NULL);
 	x->started = now_us();
-	x->request.from = network_of(peer);
-	peer_format(peer, x->peer);
+	x->peer = peer_at(connection);
 	route_of(target, &x->request.route);
 	atomic_fetch_add(&x->server->busy, 1);
 	return x;
@@ -138,6 +127,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	enum MHD_RequestTerminationCode why)
 {
 	struct exchange *x = *con_cls;
+	char peer[PEER_TEXT];
 
 	(void)cls;
 	(void)why;
@@ -146,7 +136,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 		return;
 	if (!x->queued)
 		x->answer = (struct answer){ 0 };
-	log_request(x->peer, x->method, route_name(x->request.route.kind), x->answer.status,
+	peer_format(&x->peer, peer);
+	log_request(peer, x->method, route_name(x->request.route.kind), x->answer.status,
 		x->answer.len, now_us() - x->started);
 	atomic_fetch_sub(&x->server->busy, 1);
 	arena_free(x->arena);
@@ -155,8 +146,10 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	*con_cls = NULL;
 }
 
-/* The headers that say how long the body is. */
+/* The headers that say how long the body is, and for whom a proxy asks. */
 struct framing {
+	const struct proxies *trusted; /* NULL: whoever asks is not one of them */
+	struct forwarded forwarded;
 	unsigned lengths, codings;
 	bool odd; /* a transfer coding other than chunked */
 	uint64_t length;
@@ -175,6 +168,9 @@ static enum MHD_Result on_header(
 	} else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
 		f->codings++;
 		f->odd = f->odd || value == NULL || strcasecmp(value, "chunked") != 0;
+	} else if (f->trusted != NULL && value != NULL &&
+		strcasecmp(name, "X-Forwarded-For") == 0) {
+		forwarded_read(&f->forwarded, f->trusted, value);
 	}
 	return MHD_YES;
 }
@@ -240,7 +236,12 @@ static enum MHD_Result begin(
 	x->request.method = method_of(method);
 	x->request.token = bearer(connection);
 	x->request.key = header(connection, "Idempotency-Key");
+	if (proxies_have(&x->server->trusted, &x->peer))
+		framing.trusted = &x->server->trusted;
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &framing);
+	if (framing.forwarded.found)
+		x->peer = framing.forwarded.client;
+	x->request.from = peer_network(&x->peer);
 	service_begin(&x->server->service, &x->request, framing.length, now_ms(), &x->answer);
 	/* Who reads such a request differently behind a proxy can slip one in (RFC 9112, 6.1). */
 	if (framing.odd || framing.lengths + framing.codings > 1) {
@@ -313,22 +314,24 @@ static void on_log(void *cls, const char *fmt, va_list ap)
 }
 
 int server_start(struct server **out, int listen_fd, const struct service *service,
-	unsigned max_connections, unsigned timeout_s, struct err *e)
+	const struct server_conf *c, struct err *e)
 {
 	struct server *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		abort();
 	s->service = *service;
+	s->trusted = c->trusted;
 	atomic_init(&s->busy, 0);
 	s->daemon = MHD_start_daemon(
 		MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
 		on_accept, s, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, max_connections,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_CONNECTION_TIMEOUT,
-		timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+		c->max_connections, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+		MHD_OPTION_CONNECTION_TIMEOUT, c->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, NULL, MHD_OPTION_END);
 	if (s->daemon == NULL) {
 		close(listen_fd);
 		free(s);

@@ -3,16 +3,23 @@
 #define JMESH_RELAY_SERVER_H
 
 #include "base/err.h"
+#include "relay/proxy.h"
 #include "relay/service.h"
 
 struct server;
 
+struct server_conf {
+	unsigned max_connections;
+	unsigned timeout_s; /* a connection may be idle for so long */
+	struct proxies trusted;
+};
+
 /*
  * Takes over listen_fd, also when it fails. The service is used by the server's thread alone until
- * server_stop. A connection may be idle for timeout_s seconds.
+ * server_stop.
  */
 int server_start(struct server **out, int listen_fd, const struct service *service,
-	unsigned max_connections, unsigned timeout_s, struct err *e);
+	const struct server_conf *c, struct err *e);
 
 /* Accepts nothing more, lets the requests under way finish for a second, and ends. NULL is fine. */
 void server_stop(struct server *s);
