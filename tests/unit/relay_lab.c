@@ -184,6 +184,24 @@ char *json_text(const char *json, const char *name)
 	return copy;
 }
 
+struct made make_pairing(const struct relay *r, const char *roster)
+{
+	struct reply reply = ask(r, "POST", "/pair", NULL, roster);
+	char *code, *token;
+	struct made m;
+
+	cr_assert_eq(reply.status, 200, "%s", reply.body);
+	code = json_text(reply.body, "code");
+	token = json_text(reply.body, "token");
+	cr_assert_eq(strlen(token), 32);
+	snprintf(m.path, sizeof(m.path), "/pair/%s", code);
+	snprintf(m.bearer, sizeof(m.bearer), "Authorization: Bearer %s", token);
+	free(code);
+	free(token);
+	reply_free(&reply);
+	return m;
+}
+
 int raw_open(const struct relay *r)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)r->port) };

@@ -42,6 +42,13 @@ struct reply ask(const struct relay *r, const char *method, const char *path, co
 	const char *body);
 void reply_free(struct reply *r);
 
+/* A pairing that waits: its path, and its token as a header. */
+struct made {
+	char path[64], bearer[96];
+};
+
+struct made make_pairing(const struct relay *r, const char *roster);
+
 /* The string of that name in a JSON object, to be freed. */
 char *json_text(const char *json, const char *name);
 

@@ -11,25 +11,9 @@ static const char unknown[] = "/pair/81-zephyr-night-climb";
 
 TestSuite(relay_limits, .timeout = 60);
 
-struct made {
-	char path[64], bearer[96];
-};
-
 static struct made make(const struct relay *r)
 {
-	struct reply reply = ask(r, "POST", "/pair", NULL, web);
-	char *code, *token;
-	struct made m;
-
-	cr_assert_eq(reply.status, 200, "%s", reply.body);
-	code = json_text(reply.body, "code");
-	token = json_text(reply.body, "token");
-	snprintf(m.path, sizeof(m.path), "/pair/%s", code);
-	snprintf(m.bearer, sizeof(m.bearer), "Authorization: Bearer %s", token);
-	free(code);
-	free(token);
-	reply_free(&reply);
-	return m;
+	return make_pairing(r, web);
 }
 
 /* The status, which with 429 must come with that Retry-After; 0: with any. */
