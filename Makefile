@@ -21,7 +21,7 @@ PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format-19
 SYSTEM  := $(shell uname -s)
 
-LIBS      := yaml-0.1 libcyaml libcurl libcjson libsodium libmicrohttpd
+LIBS      := yaml-0.1 libcyaml libcurl libcjson libsodium libmicrohttpd gnutls
 WARNINGS  := -Wall -Wextra -Werror=implicit-function-declaration -Wconversion -Wshadow \
 	-Wstrict-prototypes -Wmissing-prototypes $(WERROR)
 OPT_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong

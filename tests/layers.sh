@@ -44,7 +44,8 @@ for folder in src/base schema reconciler reconciler/drivers src/os src/platform 
 			    complain "$file is pure and includes a driver"
 			;;
 		esac
-		for library in yaml.h:schema cyaml/:schema curl/:src/pairing microhttpd.h:src/relay; do
+		for library in yaml.h:schema cyaml/:schema curl/:src/pairing microhttpd.h:src/relay \
+		    gnutls/:src/relay; do
 			header=${library%%:*}
 			home=${library#*:}
 			[ "$folder" = "$home" ] || ! grep -q "^#include <$header" "$file" ||

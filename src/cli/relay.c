@@ -6,6 +6,8 @@ int cmd_relay(const struct options *o, struct arena *a)
 	const struct relay_conf conf = {
 		.listen = o->listen != NULL ? o->listen : RELAY_LISTEN,
 		.node = o->node,
+		.tls_cert = o->tls_cert,
+		.tls_key = o->tls_key,
 		.trusted = o->trusted_proxy.v,
 		.n_trusted = o->trusted_proxy.n,
 		.ttl = o->ttl,

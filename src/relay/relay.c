@@ -1,20 +1,20 @@
 #include "relay/relay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "os/spawn.h"
+#include "base/text.h"
 #include "relay/listen.h"
 #include "relay/log.h"
 #include "relay/node.h"
 #include "relay/server.h"
+#include "relay/signals.h"
+#include "relay/tls.h"
 
 enum {
 	IDLE_SECONDS = 15,      /* of a connection */
@@ -43,19 +43,6 @@ static struct limits limits_of(const struct relay_conf *c)
 	};
 }
 
-/* The write end of the pipe that a signal handler can reach. */
-static volatile sig_atomic_t stop_fd = -1;
-
-static void on_stop(int sig)
-{
-	int saved = errno;
-	ssize_t written = write((int)stop_fd, "", 1);
-
-	(void)sig;
-	(void)written;
-	errno = saved;
-}
-
 /* trusted: the proxies, parsed. */
 static int check(const struct relay_conf *c, struct proxies *trusted, struct err *e)
 {
@@ -68,6 +55,9 @@ static int check(const struct relay_conf *c, struct proxies *trusted, struct err
 	if (c->max_connections < 1 || c->max_connections > 65536)
 		return err_set(e, ERR_USAGE, NOWHERE, "--max-connections %u: it must be 1 to 65536",
 			c->max_connections);
+	if ((c->tls_cert == NULL) != (c->tls_key == NULL))
+		return err_set(e, ERR_USAGE, NOWHERE,
+			"--tls-cert and --tls-key go together: a certificate needs its key");
 	for (size_t i = 0; i < c->n_trusted; i++)
 		if (proxies_add(trusted, c->trusted[i], e) < 0)
 			return -1;
@@ -96,23 +86,6 @@ static int allow_files(unsigned connections, struct err *e)
 	return 0;
 }
 
-static int catch_signals(int stop[2], struct err *e)
-{
-	struct sigaction act = { .sa_handler = on_stop };
-
-	if (spawn_pipe(stop) < 0)
-		return err_sys(e, "cannot make a pipe");
-	/* A full pipe has said it already; the handler must not block. */
-	fcntl(stop[1], F_SETFL, O_NONBLOCK);
-	stop_fd = stop[1];
-	sigemptyset(&act.sa_mask);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGINT, &act, NULL);
-	act.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &act, NULL);
-	return 0;
-}
-
 static int64_t now_ms(void)
 {
 	struct timespec ts;
@@ -121,16 +94,58 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* A pair that is no good is no reason to stop: the former one stays. */
+static void reload(const struct relay_conf *c)
+{
+	struct arena *a = arena_new();
+	struct err e = ERR_INIT;
+
+	if (tls_load(c->tls_cert, c->tls_key, &e) < 0)
+		log_say("the certificate was not exchanged: %s",
+			text_safe(a, e.text, strlen(e.text), false));
+	else
+		log_say("the certificate was read again");
+	arena_free(a);
+}
+
+/* Whether it is to stop. */
+static bool on_signals(const struct relay_conf *c)
+{
+	struct signals taken = signals_taken();
+
+	if (taken.reload && !taken.stop)
+		reload(c);
+	return taken.stop;
+}
+
+/* Passes on the node's log. 1: it listens. -1: it refuses to or ended. */
+static int on_node(struct node *node, struct err *e)
+{
+	switch (node_pump(node, e)) {
+	case NODE_LISTENS:
+		return 1;
+	case NODE_REFUSES:
+		return -1;
+	case NODE_ENDED:
+		return err_set(e, ERR_SYSTEM, NOWHERE, "the Yggdrasil node ended");
+	case NODE_NOTHING:
+		break;
+	}
+	return 0;
+}
+
 /*
- * Passes on the node's log until the stop pipe can be read (1), the node listens (0, only where a
- * deadline is given) or something is wrong (-1). deadline 0: there is none.
+ * Takes signals and the node's log until it is to stop (1), the node listens (0, only where a deadline is
+ * given) or something is wrong (-1). deadline 0: there is none.
  */
-static int watch(int stop, struct node *node, int64_t deadline, struct err *e)
+static int watch(
+	const struct relay_conf *c, int signals, struct node *node, int64_t deadline, struct err *e)
 {
 	for (;;) {
-		struct pollfd fds[] = { { .fd = stop, .events = POLLIN },
+		struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
 			{ .fd = node->log, .events = POLLIN } };
 		int64_t left = deadline == 0 ? -1 : deadline - now_ms();
+		int rc;
 
 		if (deadline != 0 && left <= 0)
 			return err_set(e, ERR_SYSTEM, NOWHERE,
@@ -141,27 +156,20 @@ static int watch(int stop, struct node *node, int64_t deadline, struct err *e)
 				continue;
 			return err_sys(e, "poll");
 		}
-		if (fds[0].revents != 0)
+		if (fds[0].revents != 0 && on_signals(c))
 			return 1;
 		if (fds[1].revents == 0)
 			continue;
-		switch (node_pump(node, e)) {
-		case NODE_LISTENS:
-			if (deadline != 0)
-				return 0;
-			break;
-		case NODE_REFUSES:
+		rc = on_node(node, e);
+		if (rc < 0)
 			return -1;
-		case NODE_ENDED:
-			return err_set(e, ERR_SYSTEM, NOWHERE, "the Yggdrasil node ended");
-		case NODE_NOTHING:
-			break;
-		}
+		if (rc == 1 && deadline != 0)
+			return 0;
 	}
 }
 
 /* 0: it listens, or none is wanted. 1: stopped meanwhile. */
-static int bring_up_node(const struct relay_conf *c, int stop, struct node *node, struct err *e)
+static int bring_up_node(const struct relay_conf *c, int signals, struct node *node, struct err *e)
 {
 	int rc;
 
@@ -169,17 +177,18 @@ static int bring_up_node(const struct relay_conf *c, int stop, struct node *node
 		return 0;
 	if (node_start(node, c->node, e) < 0)
 		return -1;
-	rc = watch(stop, node, now_ms() + NODE_SECONDS * 1000, e);
+	rc = watch(c, signals, node, now_ms() + NODE_SECONDS * 1000, e);
 	if (rc == 0)
 		log_say("node: it has no network interface: the overlay cannot reach this machine");
 	return rc;
 }
 
 static int serve(const struct relay_conf *c, const struct proxies *trusted, int listen_fd,
-	const char *bound, int stop, struct node *node, struct err *e)
+	const char *bound, int signals, struct node *node, struct err *e)
 {
 	const struct server_conf conf = { .max_connections = c->max_connections,
 		.timeout_s = IDLE_SECONDS,
+		.tls = c->tls_cert != NULL,
 		.trusted = *trusted };
 	const struct store_conf store = {
 		.ttl = (int64_t)c->ttl * 1000, .open_max = c->max_pairings, .bytes_max = rosters_max
@@ -192,8 +201,8 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted, int 
 	service.store = store_new(&store, service.clients);
 	rc = server_start(&server, listen_fd, &service, &conf, e);
 	if (rc == 0) {
-		log_say("listening on http://%s", bound);
-		rc = watch(stop, node, 0, e);
+		log_say("listening on %s://%s", conf.tls ? "https" : "http", bound);
+		rc = watch(c, signals, node, 0, e);
 	}
 	server_stop(server);
 	store_free(service.store);
@@ -203,7 +212,7 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted, int 
 
 int relay_serve(const struct relay_conf *c, struct err *e)
 {
-	int listen_fd = -1, stop[2] = { -1, -1 }, rc = -1;
+	int listen_fd = -1, signals = -1, rc = -1;
 	struct proxies trusted = { .n = 0 };
 	struct node node = NODE_NONE;
 	char bound[LISTEN_TEXT];
@@ -212,11 +221,14 @@ int relay_serve(const struct relay_conf *c, struct err *e)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "libsodium did not start");
 	if (check(c, &trusted, e) < 0 || allow_files(c->max_connections, e) < 0)
 		return -1;
-	if (listen_open(c->listen, &listen_fd, bound, e) < 0 || catch_signals(stop, e) < 0)
+	if (c->tls_cert != NULL && tls_load(c->tls_cert, c->tls_key, e) < 0)
+		return -1;
+	if (listen_open(c->listen, &listen_fd, bound, e) < 0 ||
+		signals_catch(c->tls_cert != NULL, &signals, e) < 0)
 		goto out;
-	rc = bring_up_node(c, stop[0], &node, e);
+	rc = bring_up_node(c, signals, &node, e);
 	if (rc == 0) {
-		rc = serve(c, &trusted, listen_fd, bound, stop[0], &node, e);
+		rc = serve(c, &trusted, listen_fd, bound, signals, &node, e);
 		listen_fd = -1;
 	}
 	if (rc == 1) {
@@ -227,12 +239,7 @@ out:
 	node_stop(&node);
 	if (listen_fd >= 0)
 		close(listen_fd);
-	if (stop[0] >= 0) {
-		signal(SIGTERM, SIG_DFL);
-		signal(SIGINT, SIG_DFL);
-		stop_fd = -1;
-		close(stop[0]);
-		close(stop[1]);
-	}
+	signals_release();
+	tls_unload();
 	return rc;
 }

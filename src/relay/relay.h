@@ -13,15 +13,17 @@ enum { RELAY_TTL = 3600, RELAY_PAIRINGS = 10000, RELAY_CONNECTIONS = 1024 };
 struct relay_conf {
 	const char *listen; /* ADDR:PORT, [ADDR]:PORT; port 0 picks one */
 	const char *node;   /* URI that a Yggdrasil node of the relay's own listens on, or NULL */
-	int ttl;            /* seconds that a pairing lives, 1 to 86400 */
-	const char *const *trusted; /* addresses and networks of proxies; n_trusted of them */
+	const char *tls_cert, *tls_key; /* PEM files; NULL, both: plain HTTP */
+	int ttl;                        /* seconds that a pairing lives, 1 to 86400 */
+	const char *const *trusted;     /* addresses and networks of proxies; n_trusted of them */
 	size_t n_trusted;
 	unsigned max_pairings, max_connections; /* 1 to 1,000,000; 1 to 65,536 */
 };
 
 /*
  * Serves until SIGTERM or SIGINT, then returns 0. Logs a line a request to standard error. -1 when it
- * cannot start, or when its node ended. Takes over both signals and SIGPIPE.
+ * cannot start, or when its node ended. Takes over both signals and SIGPIPE, and with TLS SIGHUP: then it
+ * reads the certificate and its key again.
  */
 int relay_serve(const struct relay_conf *c, struct err *e);
 

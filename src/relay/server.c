@@ -13,6 +13,7 @@
 
 #include "base/roster.h"
 #include "relay/log.h"
+#include "relay/tls.h"
 
 enum {
 	/* Of a connection: its headers, and the body in pieces. */
@@ -313,6 +314,28 @@ static void on_log(void *cls, const char *fmt, va_list ap)
 	(void)ap;
 }
 
+/* TLS 1.0 and 1.1 must not be spoken any more (RFC 8996). */
+static const char priorities[] = "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1";
+
+static struct MHD_Daemon *start(struct server *s, int listen_fd, const struct server_conf *c)
+{
+	const unsigned flags = MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC |
+		MHD_USE_ERROR_LOG | (c->tls ? MHD_USE_TLS : 0);
+	struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_show },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)priorities },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	return MHD_start_daemon(flags, 0, on_accept, s, on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
+		on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+		c->max_connections, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+		MHD_OPTION_CONNECTION_TIMEOUT, c->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, NULL, MHD_OPTION_ARRAY, c->tls ? tls : &tls[2], MHD_OPTION_END);
+}
+
 int server_start(struct server **out, int listen_fd, const struct service *service,
 	const struct server_conf *c, struct err *e)
 {
@@ -320,18 +343,16 @@ int server_start(struct server **out, int listen_fd, const struct service *servi
 
 	if (s == NULL)
 		abort();
+	if (c->tls && MHD_is_feature_supported(MHD_FEATURE_HTTPS_CERT_CALLBACK2) != MHD_YES) {
+		close(listen_fd);
+		free(s);
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"the libmicrohttpd of this machine cannot serve TLS");
+	}
 	s->service = *service;
 	s->trusted = c->trusted;
 	atomic_init(&s->busy, 0);
-	s->daemon = MHD_start_daemon(
-		MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
-		on_accept, s, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-		c->max_connections, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-		MHD_OPTION_CONNECTION_TIMEOUT, c->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, NULL, MHD_OPTION_END);
+	s->daemon = start(s, listen_fd, c);
 	if (s->daemon == NULL) {
 		close(listen_fd);
 		free(s);

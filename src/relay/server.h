@@ -11,6 +11,7 @@ struct server;
 struct server_conf {
 	unsigned max_connections;
 	unsigned timeout_s; /* a connection may be idle for so long */
+	bool tls;           /* with the certificate of tls.h */
 	struct proxies trusted;
 };
 

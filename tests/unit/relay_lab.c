@@ -78,7 +78,7 @@ struct relay relay_up(struct relay_conf conf)
 		_exit(rc < 0 ? 1 : 0);
 	}
 	for (int i = 0; i < 1500 && r.port == 0; i++) {
-		char *log = relay_log(&r), *at = strstr(log, "listening on http://");
+		char *log = relay_log(&r), *at = strstr(log, "listening on http");
 
 		if (at != NULL && strchr(at, '\n') != NULL)
 			r.port = atoi(strrchr(at, ':') + 1);
@@ -132,7 +132,10 @@ struct reply ask(const struct relay *r, const char *method, const char *path, co
 	CURL *curl = curl_easy_init();
 	char url[4096], local[64], *lines, *save = NULL;
 
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", r->port, path);
+	snprintf(url, sizeof(url), "%s://127.0.0.1:%d%s", r->ca != NULL ? "https" : "http", r->port,
+		path);
+	if (r->ca != NULL)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, r->ca);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	if (r->from != NULL) {
 		snprintf(local, sizeof(local), "host!%s", r->from);

@@ -12,6 +12,8 @@ struct relay {
 	pid_t pid;
 	int log; /* what it wrote to standard error */
 	int port;
+	/* ask goes by TLS and trusts this file alone; NULL: plain HTTP */
+	const char *ca;
 	const char *
 		from; /* ask and raw_open connect from this IPv4 address of loopback; NULL: 127.0.0.1 */
 };
