@@ -11,7 +11,7 @@ _jmesh() {
 		status) words='--json --verbose --lock --help' ;;
 		roster) words='--json --verbose --lock --help' ;;
 		teardown) words='--json --verbose --lock --peer --forget --help' ;;
-		relay) words='--listen --node --tls-cert --tls-key --trusted-proxy --ttl --max-pairings --max-connections --help' ;;
+		relay) words='--listen --admin --node --tls-cert --tls-key --trusted-proxy --ttl --max-pairings --max-connections --help' ;;
 		esac
 	fi
 	case $word in

@@ -30,7 +30,7 @@ struct options {
 	bool forget;               /* teardown --forget */
 	bool from_jailrun;         /* init --from-jailrun */
 	const char *listen, *node; /* relay */
-	const char *tls_cert, *tls_key;
+	const char *admin, *tls_cert, *tls_key;
 	struct strs trusted_proxy; /* relay --trusted-proxy, as given */
 	int ttl;
 	unsigned max_pairings, max_connections;

@@ -5,6 +5,7 @@ int cmd_relay(const struct options *o, struct arena *a)
 {
 	const struct relay_conf conf = {
 		.listen = o->listen != NULL ? o->listen : RELAY_LISTEN,
+		.admin = o->admin,
 		.node = o->node,
 		.tls_cert = o->tls_cert,
 		.tls_key = o->tls_key,

@@ -62,12 +62,11 @@ static int bind_failed(const char *where, struct err *e)
 	case EADDRINUSE:
 		return err_set(e, ERR_SYSTEM, NOWHERE,
 			"cannot listen on %s: the port is in use by another program; stop it or "
-			"choose another port with --listen",
+			"choose another port",
 			where);
 	case EACCES:
 		return err_set(e, ERR_SYSTEM, NOWHERE,
-			"cannot listen on %s: ports below 1024 are for root; choose a higher one "
-			"with --listen",
+			"cannot listen on %s: ports below 1024 are for root; choose a higher one",
 			where);
 	case EADDRNOTAVAIL:
 		return err_set(e, ERR_SYSTEM, NOWHERE,
@@ -139,4 +138,15 @@ out:
 	}
 	freeaddrinfo(ai);
 	return rc;
+}
+
+int listen_open_local(const char *where, int *fd, char bound[LISTEN_TEXT], struct err *e)
+{
+	char local[LISTEN_TEXT];
+
+	if (strspn(where, "0123456789") != strlen(where))
+		return listen_open(where, fd, bound, e);
+	/* What does not fit is no port either. */
+	snprintf(local, sizeof(local), "127.0.0.1:%s", where);
+	return listen_open(local, fd, bound, e);
 }

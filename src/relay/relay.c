@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "relay/admin.h"
 #include "relay/listen.h"
 #include "relay/log.h"
 #include "relay/node.h"
@@ -19,7 +20,7 @@
 enum {
 	IDLE_SECONDS = 15,      /* of a connection */
 	NODE_SECONDS = 10,      /* until the node listens */
-	OWN_FILES = 32,         /* open files besides the connections */
+	OWN_FILES = 48,         /* open files besides the connections, with those of the admin */
 	CLIENT_PAIRINGS = 1000, /* that one address may have open */
 };
 
@@ -183,8 +184,59 @@ static int bring_up_node(const struct relay_conf *c, int signals, struct node *n
 	return rc;
 }
 
-static int serve(const struct relay_conf *c, const struct proxies *trusted, int listen_fd,
-	const char *bound, int signals, struct node *node, struct err *e)
+struct listener {
+	int fd; /* -1: there is none */
+	char bound[LISTEN_TEXT];
+};
+
+#define LISTENER_NONE ((struct listener){ .fd = -1 })
+
+struct listeners {
+	struct listener public, admin;
+};
+
+static void listener_close(struct listener *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
+static int listen_all(const struct relay_conf *c, struct listeners *l, struct err *e)
+{
+	if (listen_open(c->listen, &l->public.fd, l->public.bound, e) < 0)
+		return -1;
+	return c->admin != NULL ? listen_open_local(c->admin, &l->admin.fd, l->admin.bound, e) : 0;
+}
+
+/* The servers take over the listeners. */
+static int serve_both(const struct relay_conf *c, const struct server_conf *conf,
+	const struct service *service, struct listeners *l, int signals, struct node *node,
+	struct err *e)
+{
+	struct server *server = NULL;
+	struct admin *admin = NULL;
+	int fd = l->public.fd, admin_fd = l->admin.fd, rc;
+
+	l->public.fd = -1;
+	rc = server_start(&server, fd, service, conf, e);
+	if (rc == 0 && admin_fd >= 0) {
+		l->admin.fd = -1;
+		rc = admin_start(&admin, admin_fd, service, e);
+		if (rc == 0)
+			log_say("for Prometheus: http://%s/metrics", l->admin.bound);
+	}
+	if (rc == 0) {
+		log_say("listening on %s://%s", conf->tls ? "https" : "http", l->public.bound);
+		rc = watch(c, signals, node, 0, e);
+	}
+	admin_stop(admin);
+	server_stop(server);
+	return rc;
+}
+
+static int serve(const struct relay_conf *c, const struct proxies *trusted, struct listeners *l,
+	int signals, struct node *node, struct err *e)
 {
 	const struct server_conf conf = { .max_connections = c->max_connections,
 		.timeout_s = IDLE_SECONDS,
@@ -194,28 +246,27 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted, int 
 		.ttl = (int64_t)c->ttl * 1000, .open_max = c->max_pairings, .bytes_max = rosters_max
 	};
 	const struct limits limits = limits_of(c);
-	struct service service = { .clients = clients_new(&limits) };
-	struct server *server = NULL;
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct metrics metrics = { 0 };
+	struct service service = {
+		.clients = clients_new(&limits), .metrics = &metrics, .lock = &lock
+	};
 	int rc;
 
 	service.store = store_new(&store, service.clients);
-	rc = server_start(&server, listen_fd, &service, &conf, e);
-	if (rc == 0) {
-		log_say("listening on %s://%s", conf.tls ? "https" : "http", bound);
-		rc = watch(c, signals, node, 0, e);
-	}
-	server_stop(server);
+	rc = serve_both(c, &conf, &service, l, signals, node, e);
 	store_free(service.store);
 	clients_free(service.clients);
+	pthread_mutex_destroy(&lock);
 	return rc;
 }
 
 int relay_serve(const struct relay_conf *c, struct err *e)
 {
-	int listen_fd = -1, signals = -1, rc = -1;
+	struct listeners listeners = { LISTENER_NONE, LISTENER_NONE };
 	struct proxies trusted = { .n = 0 };
 	struct node node = NODE_NONE;
-	char bound[LISTEN_TEXT];
+	int signals = -1, rc = -1;
 
 	if (sodium_init() < 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "libsodium did not start");
@@ -223,22 +274,19 @@ int relay_serve(const struct relay_conf *c, struct err *e)
 		return -1;
 	if (c->tls_cert != NULL && tls_load(c->tls_cert, c->tls_key, e) < 0)
 		return -1;
-	if (listen_open(c->listen, &listen_fd, bound, e) < 0 ||
-		signals_catch(c->tls_cert != NULL, &signals, e) < 0)
+	if (listen_all(c, &listeners, e) < 0 || signals_catch(c->tls_cert != NULL, &signals, e) < 0)
 		goto out;
 	rc = bring_up_node(c, signals, &node, e);
-	if (rc == 0) {
-		rc = serve(c, &trusted, listen_fd, bound, signals, &node, e);
-		listen_fd = -1;
-	}
+	if (rc == 0)
+		rc = serve(c, &trusted, &listeners, signals, &node, e);
 	if (rc == 1) {
 		log_say("stopped");
 		rc = 0;
 	}
 out:
 	node_stop(&node);
-	if (listen_fd >= 0)
-		close(listen_fd);
+	listener_close(&listeners.public);
+	listener_close(&listeners.admin);
 	signals_release();
 	tls_unload();
 	return rc;

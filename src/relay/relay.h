@@ -12,7 +12,9 @@ enum { RELAY_TTL = 3600, RELAY_PAIRINGS = 10000, RELAY_CONNECTIONS = 1024 };
 
 struct relay_conf {
 	const char *listen; /* ADDR:PORT, [ADDR]:PORT; port 0 picks one */
-	const char *node;   /* URI that a Yggdrasil node of the relay's own listens on, or NULL */
+	const char
+		*admin; /* ADDR:PORT, or PORT on 127.0.0.1, for /healthz and /metrics; NULL: off */
+	const char *node; /* URI that a Yggdrasil node of the relay's own listens on, or NULL */
 	const char *tls_cert, *tls_key; /* PEM files; NULL, both: plain HTTP */
 	int ttl;                        /* seconds that a pairing lives, 1 to 86400 */
 	const char *const *trusted;     /* addresses and networks of proxies; n_trusted of them */

@@ -4,7 +4,7 @@
 
 #include "base/code.h"
 
-enum route_kind { ROUTE_NONE, ROUTE_PAIR, ROUTE_CODE };
+enum route_kind { ROUTE_NONE, ROUTE_PAIR, ROUTE_CODE, ROUTES };
 
 enum method { METHOD_OTHER, METHOD_GET, METHOD_POST };
 

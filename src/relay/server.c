@@ -66,24 +66,17 @@ static struct peer peer_at(struct MHD_Connection *connection)
 	return peer_of(info != NULL ? info->client_addr : NULL);
 }
 
-static struct client *client_of(const struct server *s, const struct peer *peer)
-{
-	const struct network net = peer_network(peer);
-
-	return clients_at(s->service.clients, &net, now_ms());
-}
-
 /* A trusted proxy connects for many clients, so that one client's share is not its. */
 static enum MHD_Result on_accept(void *cls, const struct sockaddr *sa, socklen_t len)
 {
 	const struct peer peer = peer_of(sa);
+	const struct network net = peer_network(&peer);
 	const struct server *s = cls;
 
 	(void)len;
-	return proxies_have(&s->trusted, &peer) ||
-			client_may_connect(s->service.clients, client_of(s, &peer))
-		? MHD_YES
-		: MHD_NO;
+	if (proxies_have(&s->trusted, &peer) || service_may_connect(&s->service, &net, now_ms()))
+		return MHD_YES;
+	return MHD_NO;
 }
 
 /*
@@ -94,16 +87,14 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 	enum MHD_ConnectionNotificationCode what)
 {
 	const struct server *s = cls;
-	struct client *client = *context;
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		const struct peer peer = peer_at(connection);
+		const struct network net = peer_network(&peer);
 
-		client = client_of(s, &peer);
-		client_connect(s->service.clients, client);
-		*context = client;
-	} else if (client != NULL) {
-		client_disconnect(s->service.clients, client);
+		*context = service_connect(&s->service, &net, now_ms());
+	} else if (*context != NULL) {
+		service_disconnect(&s->service, *context);
 		*context = NULL;
 	}
 }
@@ -137,6 +128,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 		return;
 	if (!x->queued)
 		x->answer = (struct answer){ 0 };
+	metrics_request(x->server->service.metrics, x->request.route.kind, x->answer.status);
 	peer_format(&x->peer, peer);
 	log_request(peer, x->method, route_name(x->request.route.kind), x->answer.status,
 		x->answer.len, now_us() - x->started);

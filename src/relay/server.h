@@ -1,4 +1,4 @@
-/* The HTTP server: the only part that knows libmicrohttpd. It answers in a thread of its own. */
+/* The HTTP server of the service, which it answers in a thread of its own. */
 #ifndef JMESH_RELAY_SERVER_H
 #define JMESH_RELAY_SERVER_H
 
@@ -15,10 +15,7 @@ struct server_conf {
 	struct proxies trusted;
 };
 
-/*
- * Takes over listen_fd, also when it fails. The service is used by the server's thread alone until
- * server_stop.
- */
+/* Takes over listen_fd, also when it fails. What service points to must outlive it. */
 int server_start(struct server **out, int listen_fd, const struct service *service,
 	const struct server_conf *c, struct err *e);
 

@@ -17,8 +17,10 @@ static void gone(struct answer *out)
 	refuse(out, 404, "no such pairing: the code is unknown, expired or used\n");
 }
 
-static void too_many(struct answer *out, const char *text, int retry_after)
+static void too_many(const struct service *s, enum refusal why, const char *text, int retry_after,
+	struct answer *out)
 {
+	metrics_refused(s->metrics, why);
 	refuse(out, 429, text);
 	out->retry_after = retry_after;
 }
@@ -80,8 +82,9 @@ static bool paused(const struct service *s, const struct client *client, const s
 		(r->method == METHOD_GET && r->route.has_code &&
 			store_owns(s->store, r->route.code, r->token, client, now)))
 		return false;
-	too_many(out, "too many wrong codes from this address: wait before the next one\n",
-		(int)((ms + 999) / 1000));
+	too_many(s, REFUSED_CODES,
+		"too many wrong codes from this address: wait before the next one\n",
+		(int)((ms + 999) / 1000), out);
 	return true;
 }
 
@@ -99,14 +102,16 @@ static void begin_code(const struct service *s, struct client *client, const str
 		missed(client, r, now, out);
 }
 
-void service_begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
+static void begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
 	struct answer *out)
 {
 	struct client *client = clients_at(s->clients, &r->from, now);
+	enum budget budget = budget_of(r);
 
 	*out = (struct answer){ 0 };
-	if (!client_request(s->clients, client, budget_of(r), now)) {
-		too_many(out, "too many requests from this address: wait a second\n", 1);
+	if (!client_request(s->clients, client, budget, now)) {
+		too_many(s, (enum refusal)budget,
+			"too many requests from this address: wait a second\n", 1, out);
 		return;
 	}
 	if (r->route.kind == ROUTE_NONE) {
@@ -124,6 +129,14 @@ void service_begin(const struct service *s, const struct request *r, uint64_t le
 	}
 	if (r->route.kind == ROUTE_CODE)
 		begin_code(s, client, r, now, out);
+}
+
+void service_begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
+	struct answer *out)
+{
+	pthread_mutex_lock(s->lock);
+	begin(s, r, length, now, out);
+	pthread_mutex_unlock(s->lock);
 }
 
 /* Printable ASCII without the characters that mean something to a browser, a shell or JSON. */
@@ -168,10 +181,12 @@ static void create(const struct service *s, const struct request *r, const char 
 				ticket.token));
 		break;
 	case STORE_TOO_MANY:
-		too_many(out, "this address has too many pairings open: try again later\n", 60);
+		too_many(s, REFUSED_CLIENT_PAIRINGS,
+			"this address has too many pairings open: try again later\n", 60, out);
 		break;
 	default:
-		too_many(out, "the relay has too many pairings open: try again later\n", 60);
+		too_many(s, REFUSED_RELAY_PAIRINGS,
+			"the relay has too many pairings open: try again later\n", 60, out);
 		break;
 	}
 }
@@ -186,7 +201,8 @@ static void join(const struct service *s, const struct request *r, const char *r
 		reply(out, arena_dup(a, creator));
 		break;
 	case STORE_FULL:
-		too_many(out, "the relay holds too many rosters: try again later\n", 60);
+		too_many(s, REFUSED_RELAY_PAIRINGS,
+			"the relay holds too many rosters: try again later\n", 60, out);
 		break;
 	default:
 		missed(clients_at(s->clients, &r->from, now), r, now, out);
@@ -220,17 +236,61 @@ static void poll_pairing(const struct service *s, const struct request *r, int64
 void service_answer(const struct service *s, const struct request *r, const char *body, size_t len,
 	int64_t now, struct arena *a, struct answer *out)
 {
-	const char *roster;
+	const char *roster = NULL;
 
-	if (r->method == METHOD_GET) {
-		poll_pairing(s, r, now, a, out);
-		return;
+	if (r->method != METHOD_GET) {
+		roster = roster_of(body, len, a, out);
+		if (roster == NULL)
+			return;
 	}
-	roster = roster_of(body, len, a, out);
+	pthread_mutex_lock(s->lock);
 	if (roster == NULL)
-		return;
-	if (r->route.kind == ROUTE_PAIR)
+		poll_pairing(s, r, now, a, out);
+	else if (r->route.kind == ROUTE_PAIR)
 		create(s, r, roster, now, a, out);
 	else
 		join(s, r, roster, now, a, out);
+	pthread_mutex_unlock(s->lock);
+}
+
+bool service_may_connect(const struct service *s, const struct network *from, int64_t now)
+{
+	bool may;
+
+	pthread_mutex_lock(s->lock);
+	may = client_may_connect(s->clients, clients_at(s->clients, from, now));
+	pthread_mutex_unlock(s->lock);
+	if (!may)
+		metrics_refused(s->metrics, REFUSED_CONNECTION);
+	return may;
+}
+
+struct client *service_connect(const struct service *s, const struct network *from, int64_t now)
+{
+	struct client *client;
+
+	pthread_mutex_lock(s->lock);
+	client = clients_at(s->clients, from, now);
+	client_connect(s->clients, client);
+	pthread_mutex_unlock(s->lock);
+	atomic_fetch_add(&s->metrics->connections, 1);
+	return client;
+}
+
+void service_disconnect(const struct service *s, struct client *client)
+{
+	pthread_mutex_lock(s->lock);
+	client_disconnect(s->clients, client);
+	pthread_mutex_unlock(s->lock);
+	atomic_fetch_sub(&s->metrics->connections, 1);
+}
+
+const char *service_metrics(const struct service *s, int64_t now, struct arena *a)
+{
+	struct store_stats stats;
+
+	pthread_mutex_lock(s->lock);
+	stats = store_stats(s->store, now);
+	pthread_mutex_unlock(s->lock);
+	return metrics_format(s->metrics, &stats, a);
 }

@@ -5,14 +5,20 @@
 #ifndef JMESH_RELAY_SERVICE_H
 #define JMESH_RELAY_SERVICE_H
 
+#include <pthread.h>
+
 #include "base/arena.h"
 #include "relay/limit.h"
+#include "relay/metrics.h"
 #include "relay/route.h"
 #include "relay/store.h"
 
 struct service {
 	struct store *store;
 	struct clients *clients;
+	struct metrics *metrics;
+	/* Every function here takes it: any may be called in any thread. */
+	pthread_mutex_t *lock;
 };
 
 struct request {
@@ -41,6 +47,17 @@ void service_begin(const struct service *s, const struct request *r, uint64_t le
 /* The answer when the whole body is there. The body lives in the arena. */
 void service_answer(const struct service *s, const struct request *r, const char *body, size_t len,
 	int64_t now, struct arena *a, struct answer *out);
+
+/*
+ * Whether that network may have one more connection, and counting one until it is given back. Not the same
+ * call: a connection that is let in may never come to be.
+ */
+bool service_may_connect(const struct service *s, const struct network *from, int64_t now);
+struct client *service_connect(const struct service *s, const struct network *from, int64_t now);
+void service_disconnect(const struct service *s, struct client *client);
+
+/* What was counted, for Prometheus. */
+const char *service_metrics(const struct service *s, int64_t now, struct arena *a);
 
 /* The answer to a body beyond ROSTER_BYTES_MAX, and to a request whose framing is ambiguous. */
 void answer_too_large(struct answer *out);

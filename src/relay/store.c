@@ -37,7 +37,8 @@ struct store {
 	struct {
 		struct pairing *head, *tail;
 	} queues[QUEUES];
-	unsigned open, again; /* pairings that are not read yet, and those that are */
+	struct store_stats stats; /* its totals */
+	unsigned open, again;     /* pairings that are not read yet, and those that are */
 	size_t bytes;
 };
 
@@ -124,8 +125,10 @@ void store_free(struct store *s)
 static void expire(struct store *s, int64_t now)
 {
 	for (int i = 0; i < QUEUES; i++)
-		while (s->queues[i].head != NULL && s->queues[i].head->until <= now)
+		while (s->queues[i].head != NULL && s->queues[i].head->until <= now) {
+			s->stats.expired += i != QUEUE_AGAIN;
 			drop(s, s->queues[i].head);
+		}
 }
 
 static struct pairing *find(struct store *s, const char code[CODE_TEXT], int64_t now)
@@ -193,6 +196,7 @@ enum store_status store_create(struct store *s, struct client *creator, const ch
 	*bucket = p;
 	enqueue(s, p, QUEUE_OPEN, p->expires);
 	s->open++;
+	s->stats.created++;
 	memcpy(out->code, p->code, sizeof(out->code));
 	memcpy(out->token, p->token, sizeof(out->token));
 	return STORE_OK;
@@ -247,6 +251,7 @@ enum store_status store_join(struct store *s, const char code[CODE_TEXT], const 
 	p->theirs = keep(s, roster);
 	if (p->theirs == NULL)
 		return STORE_FULL;
+	s->stats.joined++;
 	if (key != NULL && strlen(key) <= KEY_MAX)
 		memcpy(p->key, key, strlen(key));
 	if (p->until < now + STORE_AGAIN) {
@@ -264,6 +269,7 @@ static void use_up(struct store *s, struct pairing *p, int64_t now)
 	if (s->again >= s->conf.open_max)
 		drop(s, s->queues[QUEUE_AGAIN].head);
 	settle(s, p);
+	s->stats.collected++;
 	unqueue(s, p);
 	enqueue(s, p, QUEUE_AGAIN, now + STORE_AGAIN);
 	s->again++;
@@ -290,8 +296,13 @@ enum store_status store_read(struct store *s, const char code[CODE_TEXT], const 
 	return STORE_OK;
 }
 
-unsigned store_open(struct store *s, int64_t now)
+struct store_stats store_stats(struct store *s, int64_t now)
 {
+	struct store_stats stats;
+
 	expire(s, now);
-	return s->open;
+	stats = s->stats;
+	stats.open = s->open;
+	stats.bytes = s->bytes + (s->open + s->again) * sizeof(struct pairing);
+	return stats;
 }

@@ -43,6 +43,13 @@ struct ticket {
 	char token[TOKEN_TEXT];
 };
 
+/* The totals are since the start. */
+struct store_stats {
+	uint64_t created, joined, expired, collected;
+	unsigned open; /* not used up, expired ones aside */
+	size_t bytes;  /* of memory in all pairings */
+};
+
 struct store;
 
 /* clients counts who has how many pairings open; it must outlive the store. */
@@ -74,7 +81,6 @@ enum store_status store_join(struct store *s, const char code[CODE_TEXT], const 
 enum store_status store_read(struct store *s, const char code[CODE_TEXT], const char *token,
 	int64_t now, const char **joiner);
 
-/* Pairings that are not used up, expired ones aside. */
-unsigned store_open(struct store *s, int64_t now);
+struct store_stats store_stats(struct store *s, int64_t now);
 
 #endif

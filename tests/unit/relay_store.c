@@ -83,7 +83,7 @@ Test(relay_store, pairs_once)
 	cr_assert_eq(read_as(&b, &t, NULL, 4), STORE_OK);
 	cr_assert_eq(read_as(&b, &t, NULL, 4), STORE_GONE);
 	cr_assert_eq(join(&b, &t, NULL, 4), STORE_GONE);
-	cr_assert_eq(store_open(b.store, 4), 0);
+	cr_assert_eq(store_stats(b.store, 4).open, 0);
 	bench_free(&b);
 }
 
@@ -106,9 +106,9 @@ Test(relay_store, forgets_at_the_end_of_the_time_to_live)
 	cr_assert_eq(read_as(&b, &t, NULL, TTL + 4), STORE_WAITING);
 	cr_assert_eq(read_as(&b, &t, NULL, TTL + 5), STORE_GONE);
 	cr_assert_eq(read_as(&b, &t, t.token, TTL + 5), STORE_GONE);
-	cr_assert_eq(store_open(b.store, TTL + 5), 1);
+	cr_assert_eq(store_stats(b.store, TTL + 5).open, 1);
 	cr_assert_eq(join(&b, &u, NULL, TTL + 6), STORE_GONE);
-	cr_assert_eq(store_open(b.store, TTL + 6), 0);
+	cr_assert_eq(store_stats(b.store, TTL + 6).open, 0);
 	bench_free(&b);
 }
 
@@ -264,6 +264,38 @@ Test(relay_store, reading_fast_keeps_no_more_than_may_be_open)
 	bench_free(&b);
 }
 
+Test(relay_store, counts_what_becomes_of_pairings)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct ticket t = create(&b, 0), late, u;
+	struct store_stats got;
+	size_t one;
+
+	create(&b, 0);
+	late = create(&b, 0);
+	one = store_stats(b.store, 0).bytes / 3;
+	cr_assert_gt(one, sizeof(ours) - 1);
+	cr_assert_eq(join(&b, &t, key, 1), STORE_OK);
+	cr_assert_eq(join(&b, &t, key, 1), STORE_OK, "a repetition is not counted again");
+	cr_assert_eq(store_stats(b.store, 1).bytes, 3 * one + sizeof(theirs) - 1);
+	cr_assert_eq(read_as(&b, &t, t.token, 2), STORE_OK);
+	cr_assert_eq(read_as(&b, &t, t.token, 2), STORE_OK);
+	cr_assert_eq(join(&b, &late, NULL, TTL - 1), STORE_OK);
+	got = store_stats(b.store, TTL);
+	cr_assert_eq(got.created, 3);
+	cr_assert_eq(got.joined, 2);
+	cr_assert_eq(got.collected, 1);
+	cr_assert_eq(got.expired, 1);
+	cr_assert_eq(got.open, 1, "joined late, it waits for its reader");
+	got = store_stats(b.store, 2 * TTL);
+	cr_assert_eq(got.expired, 2);
+	cr_assert_eq(got.open, 0);
+	cr_assert_eq(got.bytes, 0);
+	cr_assert_eq(store_create(b.store, client(&b, 1), "", 2 * TTL, &u), STORE_OK);
+	cr_assert_eq(store_stats(b.store, 2 * TTL).created, 4);
+	bench_free(&b);
+}
+
 Test(relay_store, many_pairings_come_and_go)
 {
 	enum { N = 20000 };
@@ -276,9 +308,9 @@ Test(relay_store, many_pairings_come_and_go)
 		cr_assert_eq(join(&b, &t[i], NULL, N), STORE_OK);
 	for (int i = 0; i < N; i++)
 		cr_assert_eq(read_as(&b, &t[i], NULL, N), i % 2 == 0 ? STORE_OK : STORE_WAITING);
-	cr_assert_eq(store_open(b.store, N), N / 2);
-	cr_assert_eq(store_open(b.store, TTL + N / 2), N / 4);
-	cr_assert_eq(store_open(b.store, TTL + N), 0);
+	cr_assert_eq(store_stats(b.store, N).open, N / 2);
+	cr_assert_eq(store_stats(b.store, TTL + N / 2).open, N / 4);
+	cr_assert_eq(store_stats(b.store, TTL + N).open, 0);
 	bench_free(&b);
 }
 

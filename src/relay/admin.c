@@ -1,0 +1,121 @@
+#include "relay/admin.h"
+
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { IDLE_SECONDS = 10, CONNECTION_MEMORY = 8 * 1024 };
+
+struct admin {
+	struct MHD_Daemon *daemon;
+	struct service service;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static enum MHD_Result say(struct MHD_Connection *connection, unsigned status, const char *type,
+	const char *text, bool allow)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result rc = MHD_NO;
+
+	if (response == NULL)
+		return MHD_NO;
+	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") ==
+			MHD_YES &&
+		MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
+		(!allow ||
+			MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD") ==
+				MHD_YES))
+		rc = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return rc;
+}
+
+static enum MHD_Result say_metrics(struct MHD_Connection *connection, const struct service *service)
+{
+	struct arena *a = arena_new();
+	enum MHD_Result rc = say(connection, MHD_HTTP_OK, METRICS_TYPE,
+		service_metrics(service, now_ms(), a), false);
+
+	arena_free(a);
+	return rc;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *data, size_t *size, void **con_cls)
+{
+	static const char text[] = "text/plain; charset=utf-8";
+	const struct admin *admin = cls;
+	bool health = strcmp(url, "/healthz") == 0, metrics = strcmp(url, "/metrics") == 0;
+
+	(void)version;
+	(void)data;
+	/* The headers alone are there at the first call; a body, which nobody needs, is thrown away. */
+	if (*con_cls == NULL) {
+		*con_cls = cls;
+		return MHD_YES;
+	}
+	if (*size != 0) {
+		*size = 0;
+		return MHD_YES;
+	}
+	if (!health && !metrics)
+		return say(connection, MHD_HTTP_NOT_FOUND, text,
+			"nothing is here: try /healthz and /metrics\n", false);
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+		return say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, text,
+			"this method is not allowed here\n", true);
+	if (health)
+		return say(connection, MHD_HTTP_OK, text, "ok\n", false);
+	return say_metrics(connection, &admin->service);
+}
+
+/* libmicrohttpd's own messages quote what clients sent. */
+static void on_log(void *cls, const char *fmt, va_list ap)
+{
+	(void)cls;
+	(void)fmt;
+	(void)ap;
+}
+
+int admin_start(struct admin **out, int listen_fd, const struct service *service, struct err *e)
+{
+	struct admin *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		abort();
+	a->service = *service;
+	a->daemon =
+		MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG,
+			0, NULL, NULL, on_request, a, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+			MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+			(unsigned)ADMIN_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+			(unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+			(size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	if (a->daemon == NULL) {
+		close(listen_fd);
+		free(a);
+		return err_set(e, ERR_SYSTEM, NOWHERE, "the HTTP server for --admin did not start");
+	}
+	*out = a;
+	return 0;
+}
+
+void admin_stop(struct admin *a)
+{
+	if (a == NULL)
+		return;
+	MHD_stop_daemon(a->daemon);
+	free(a);
+}
