@@ -55,6 +55,10 @@ void route_of(const char *target, struct route *out)
 		return;
 	path++;
 	len--;
+	if (len == 0) {
+		out->kind = ROUTE_PAGE;
+		return;
+	}
 	first = strcspn(path, "/?#");
 	if (decode(path, first, text, sizeof(text)) != 4 || memcmp(text, "pair", 4) != 0)
 		return;
@@ -75,6 +79,7 @@ const char *route_name(enum route_kind kind)
 {
 	static const char *const names[] = {
 		[ROUTE_NONE] = "-",
+		[ROUTE_PAGE] = "/",
 		[ROUTE_PAIR] = "/pair",
 		[ROUTE_CODE] = "/pair/CODE",
 	};
@@ -97,6 +102,8 @@ enum method method_of(const char *sent)
 {
 	if (strcmp(sent, "GET") == 0)
 		return METHOD_GET;
+	if (strcmp(sent, "HEAD") == 0)
+		return METHOD_HEAD;
 	return strcmp(sent, "POST") == 0 ? METHOD_POST : METHOD_OTHER;
 }
 
@@ -104,6 +111,7 @@ const char *route_allows(enum route_kind kind)
 {
 	static const char *const methods[] = {
 		[ROUTE_NONE] = NULL,
+		[ROUTE_PAGE] = "GET, HEAD",
 		[ROUTE_PAIR] = "POST",
 		[ROUTE_CODE] = "GET, POST",
 	};

@@ -4,9 +4,9 @@
 
 #include "base/code.h"
 
-enum route_kind { ROUTE_NONE, ROUTE_PAIR, ROUTE_CODE, ROUTES };
+enum route_kind { ROUTE_NONE, ROUTE_PAGE, ROUTE_PAIR, ROUTE_CODE, ROUTES };
 
-enum method { METHOD_OTHER, METHOD_GET, METHOD_POST };
+enum method { METHOD_OTHER, METHOD_GET, METHOD_HEAD, METHOD_POST };
 
 struct route {
 	enum route_kind kind;

@@ -183,35 +183,40 @@ static const char *bearer(struct MHD_Connection *connection)
 	return value + 7 + strspn(value + 7, " ");
 }
 
+/* value NULL: it is not sent. */
+static bool add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+	return value == NULL || MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+static bool add_headers(struct MHD_Response *response, const struct answer *answer, bool last)
+{
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "%d", answer->retry_after);
+	return add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+		       answer->type != NULL ? answer->type : "text/plain; charset=utf-8") &&
+		add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") &&
+		add_header(response, "X-Content-Type-Options", "nosniff") &&
+		add_header(response, "Content-Security-Policy", answer->policy) &&
+		add_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow) &&
+		add_header(response, MHD_HTTP_HEADER_RETRY_AFTER,
+			answer->retry_after != 0 ? seconds : NULL) &&
+		add_header(response, MHD_HTTP_HEADER_CONNECTION, last ? "close" : NULL);
+}
+
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct exchange *x, bool last)
 {
 	const struct answer *answer = &x->answer;
 	struct MHD_Response *response;
-	enum MHD_Result rc = MHD_YES;
-	char seconds[16];
+	enum MHD_Result rc = MHD_NO;
 
 	/* It is copied: the exchange may be gone before the last byte is sent. */
 	response = MHD_create_response_from_buffer(
 		answer->len, (void *)(uintptr_t)answer->body, MHD_RESPMEM_MUST_COPY);
 	if (response == NULL)
 		return MHD_NO;
-	snprintf(seconds, sizeof(seconds), "%d", answer->retry_after);
-	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-		    answer->json ? "application/json" : "text/plain; charset=utf-8") != MHD_YES ||
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") !=
-			MHD_YES ||
-		MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") != MHD_YES ||
-		(answer->allow != NULL &&
-			MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow) !=
-				MHD_YES) ||
-		(answer->retry_after != 0 &&
-			MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds) !=
-				MHD_YES) ||
-		(last &&
-			MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") !=
-				MHD_YES))
-		rc = MHD_NO;
-	if (rc == MHD_YES)
+	if (add_headers(response, answer, last))
 		rc = MHD_queue_response(connection, (unsigned)answer->status, response);
 	MHD_destroy_response(response);
 	x->queued = rc == MHD_YES;

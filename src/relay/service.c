@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/roster.h"
 #include "base/text.h"
+#include "relay/page.h"
 
 /* No text here may be JSON: Jailrun's client takes any JSON body as an answer. */
 static void refuse(struct answer *out, int status, const char *text)
@@ -27,7 +28,9 @@ static void too_many(const struct service *s, enum refusal why, const char *text
 
 static void reply(struct answer *out, const char *json)
 {
-	*out = (struct answer){ .status = 200, .json = true, .body = json, .len = strlen(json) };
+	*out = (struct answer){
+		.status = 200, .type = "application/json", .body = json, .len = strlen(json)
+	};
 }
 
 void answer_too_large(struct answer *out)
@@ -53,9 +56,11 @@ static enum budget budget_of(const struct request *r)
 {
 	if (r->method == METHOD_POST && r->route.kind == ROUTE_PAIR)
 		return BUDGET_CREATE;
-	if (r->route.kind != ROUTE_CODE || r->method == METHOD_OTHER)
-		return BUDGET_OTHER;
-	return r->method == METHOD_POST ? BUDGET_JOIN : BUDGET_POLL;
+	if (r->route.kind == ROUTE_CODE && r->method == METHOD_POST)
+		return BUDGET_JOIN;
+	if (r->route.kind == ROUTE_CODE && r->method == METHOD_GET)
+		return BUDGET_POLL;
+	return BUDGET_OTHER;
 }
 
 /*
@@ -102,6 +107,29 @@ static void begin_code(const struct service *s, struct client *client, const str
 		missed(client, r, now, out);
 }
 
+static bool is_allowed(const struct request *r)
+{
+	switch (r->route.kind) {
+	case ROUTE_PAGE:
+		return r->method == METHOD_GET || r->method == METHOD_HEAD;
+	case ROUTE_PAIR:
+		return r->method == METHOD_POST;
+	case ROUTE_CODE:
+		return r->method == METHOD_GET || r->method == METHOD_POST;
+	default:
+		return false;
+	}
+}
+
+static void show_page(struct answer *out)
+{
+	*out = (struct answer){ .status = 200,
+		.type = "text/html; charset=utf-8",
+		.body = page_html,
+		.policy = page_policy,
+		.len = strlen(page_html) };
+}
+
 static void begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
 	struct answer *out)
 {
@@ -118,7 +146,7 @@ static void begin(const struct service *s, const struct request *r, uint64_t len
 		refuse(out, 404, "nothing is here: pairings are at /pair\n");
 		return;
 	}
-	if (r->method == METHOD_OTHER || (r->method == METHOD_GET && r->route.kind != ROUTE_CODE)) {
+	if (!is_allowed(r)) {
 		refuse(out, 405, "this method is not allowed here\n");
 		out->allow = route_allows(r->route.kind);
 		return;
@@ -127,7 +155,9 @@ static void begin(const struct service *s, const struct request *r, uint64_t len
 		answer_too_large(out);
 		return;
 	}
-	if (r->route.kind == ROUTE_CODE)
+	if (r->route.kind == ROUTE_PAGE)
+		show_page(out);
+	else if (r->route.kind == ROUTE_CODE)
 		begin_code(s, client, r, now, out);
 }
 

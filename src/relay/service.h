@@ -1,5 +1,5 @@
 /*
- * The three endpoints (DESIGN section 7) over the store, without HTTP's bytes: a request that is read
+ * The three endpoints (DESIGN section 7) over the store, and the page for people, without HTTP's bytes: a request that is read
  * goes in, an answer comes out.
  */
 #ifndef JMESH_RELAY_SERVICE_H
@@ -30,9 +30,10 @@ struct request {
 };
 
 struct answer {
-	int status; /* 0: none yet */
-	bool json;
-	const char *body, *allow; /* allow: NULL where the header is not sent */
+	int status;       /* 0: none yet */
+	const char *type; /* of the body; NULL: plain text */
+	const char *body;
+	const char *allow, *policy; /* NULL where the header is not sent */
 	size_t len;
 	int retry_after; /* seconds; 0: not sent */
 };
