@@ -79,10 +79,13 @@ struct relay relay_up(struct relay_conf conf)
 	}
 	for (int i = 0; i < 1500 && r.port == 0; i++) {
 		char *log = relay_log(&r), *at = strstr(log, "listening on http");
+		char *end = at != NULL ? strchr(at, '\n') : NULL;
 
-		if (at != NULL && strchr(at, '\n') != NULL)
+		/* The node's lines, which have colons too, may be behind it. */
+		if (end != NULL) {
+			*end = '\0';
 			r.port = atoi(strrchr(at, ':') + 1);
-		else if (strstr(log, "error: ") != NULL)
+		} else if (strstr(log, "error: ") != NULL)
 			i = 1500;
 		free(log);
 		if (r.port == 0)
