@@ -121,8 +121,9 @@ clean: ## remove build/
 	rm -rf build
 
 ##@ Test
-# Each lab is a machine of its own, so they run side by side; LAB_JOBS bounds how many.
-LAB_JOBS ?= 6
+# Each lab is a machine of its own, so they run side by side. More than these get in each other's way: what waits
+# for a daemon asks again and again.
+LAB_JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
 # netns, freebsd, freebsd-ssh, jailrun or all
 LAB_PLATFORM ?= netns
 
