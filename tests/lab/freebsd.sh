@@ -67,6 +67,17 @@ freebsd_host() {
 	# shellcheck disable=SC2016
 	on "$name" bash -ec '
 		name=$1 absent=$2 dir=$LAB/$1
+		# Its /tmp is in memory, as the rest of it. A disk is slow with files that come and go all the time.
+		case $LAB in
+		/tmp/*)
+			outside=${LAB#/tmp/}
+			mkdir -m 1777 "$dir/tmp"
+			mkdir -p "$dir/tmp/$outside"
+			chmod 700 "$dir/tmp/${outside%%/*}"
+			mount --rbind "$LAB" "$dir/tmp/$outside"
+			mount --rbind "$dir/tmp" /tmp
+			;;
+		esac
 		mkdir -p "$dir"/var/{log,tmp,db,empty,unbound/conf.d} "$dir"/local/{sbin,bin,etc,libexec,jails} "$dir/home"
 		mkdir -p "$dir/run/jails" "$dir/run/sshd" "$dir/usr"
 		ln -s /run "$dir/var/run"
