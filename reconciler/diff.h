@@ -37,8 +37,7 @@ struct plan {
 /*
  * What makes observed into wanted. Both are sorted (items_sort). Several observed items of one key: the
  * one with the wanted value stays, the others are removed. Of scopes in failed only
- * firewall entries that nobody wants are in the plan, to be removed. It is
- * sorted by phase, then kind, scope and key; O(wanted + observed).
+ * firewall entries that nobody wants are in the plan, to be removed. The plan is sorted by phase, then kind, scope and key; O(wanted + observed).
  */
 void diff(const struct items *wanted, const struct items *observed, const struct failures *failed,
 	struct plan *out);

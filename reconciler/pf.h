@@ -103,7 +103,7 @@ enum pf_owner { PF_FILE_EMPTY, PF_FILE_OURS, PF_FILE_JAILRUN, PF_FILE_OTHER };
 struct pf_file {
 	enum pf_owner owner;
 	size_t other_line; /* OTHER: the first line that is neither jmesh's nor Jailrun's, from 1 */
-	const char *other; /* its text, without its blanks and comment */
+	const char *other; /* its text, without its blanks and comment; "" from a NUL byte on */
 	bool altered; /* ours or Jailrun's, but it is not as it was written; the addresses apart */
 	struct addrs allowed;    /* of the table's definition; sorted */
 	size_t table, table_end; /* where the definition stands in Jailrun's */

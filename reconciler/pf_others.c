@@ -1,15 +1,11 @@
 #include <string.h>
 
+#include "base/text.h"
 #include "reconciler/pf.h"
 #include "reconciler/pf_rules.h"
 
 /* Whether pf keeps strangers out of our interface whatever else it was told: the administrator's rules,
  * translations and skipped interfaces. */
-
-static bool begins(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
 
 /* The first word of *p, of which it takes it and the blank behind it. */
 static bool take_word(const char **p, const char *word)
@@ -123,7 +119,7 @@ bool pf_conf_has_anchor(const char *text, size_t len, struct arena *a)
 	while (*p != '\0') {
 		const char *line = pf_next_rule(&p, a);
 
-		anchor = anchor || begins(line, PF_LINE_ANCHOR);
+		anchor = anchor || text_begins(line, PF_LINE_ANCHOR);
 		load = load || strcmp(line, PF_LINE_LOAD) == 0;
 	}
 	return anchor && load;
@@ -149,7 +145,7 @@ const char *pf_conf_skips(
 	while (*p != '\0') {
 		const char *line = pf_next_rule(&p, a), *word = line;
 
-		if (!begins(line, "set skip on "))
+		if (!text_begins(line, "set skip on "))
 			continue;
 		word += strlen("set skip on ");
 		while (*(word += strspn(word, between)) != '\0') {
@@ -192,6 +188,8 @@ const char *pf_let_in_by(const char *translations, const struct pf_names *names,
 		if ((!take_word(&line, "rdr") && !take_word(&line, "binat")) ||
 			!take_word(&line, "pass"))
 			continue;
+		if (take_word(&line, "log") && *line == '(')
+			line += strcspn(line, ")") + strspn(line + strcspn(line, ")"), ") ");
 		if (!take_word(&line, "on"))
 			return rule;
 		negated = take_word(&line, "!");

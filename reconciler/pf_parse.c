@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/text.h"
 #include "reconciler/pf.h"
 #include "reconciler/pf_rules.h"
 
@@ -36,11 +37,6 @@ const char *pf_next_rule(const char **text, struct arena *a)
 	return line;
 }
 
-static bool begins(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
 const char *pf_complaint(const char *err, struct arena *a)
 {
 	const char *line;
@@ -49,7 +45,7 @@ const char *pf_complaint(const char *err, struct arena *a)
 		line = pf_next_line(&err, a);
 		if (*line == '\0' || strstr(line, "ALTQ") != NULL)
 			continue;
-		return begins(line, "pfctl: ") ? line + strlen("pfctl: ") : line;
+		return text_begins(line, "pfctl: ") ? line + strlen("pfctl: ") : line;
 	}
 	return "";
 }
@@ -59,13 +55,13 @@ int pf_info_parse(const char *text, struct err *e)
 	for (const char *p = text; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n') {
 		size_t word;
 
-		if (!begins(p, "Status: "))
+		if (!text_begins(p, "Status: "))
 			continue;
 		p += strlen("Status: ");
 		word = strcspn(p, " \n");
-		if (word == strlen("Enabled") && begins(p, "Enabled"))
+		if (word == strlen("Enabled") && text_begins(p, "Enabled"))
 			return 1;
-		if (word == strlen("Disabled") && begins(p, "Disabled"))
+		if (word == strlen("Disabled") && text_begins(p, "Disabled"))
 			return 0;
 		break;
 	}
@@ -75,7 +71,7 @@ int pf_info_parse(const char *text, struct err *e)
 /* Normalisation of packets filters none. */
 static bool is_filter(const char *line)
 {
-	return *line != '\0' && !begins(line, "scrub");
+	return *line != '\0' && !text_begins(line, "scrub");
 }
 
 enum pf_rules pf_rules_parse(const char *text, const struct pf_names *names)
@@ -230,7 +226,7 @@ static bool take(const char *text, size_t *at, const char *word)
 {
 	size_t from = skip_blanks(text, *at, false);
 
-	if (!begins(text + from, word))
+	if (!text_begins(text + from, word))
 		return false;
 	*at = from + strlen(word);
 	return true;
@@ -346,10 +342,12 @@ void pf_file_parse(const char *text, size_t len, const struct pf_names *names, s
 	const char *copy = arena_dupn(a, text, len);
 
 	*out = (struct pf_file){ .owner = PF_FILE_OTHER };
-	if (begins(copy, PF_MARK))
+	if (text_begins(copy, PF_MARK))
 		parse_ours(copy, len, names, a, out);
 	else if (strspn(copy, " \t\r\n") == len)
 		out->owner = PF_FILE_EMPTY;
-	else if (strlen(copy) == len && !names->anchor)
+	else if (strlen(copy) != len)
+		note_other(copy, copy + strlen(copy), a, out);
+	else if (!names->anchor)
 		parse_jailrun(copy, names, a, out);
 }

@@ -12,7 +12,8 @@ struct driver_ops {
 
 	/*
 	 * Appends what is there to out, for each scope. A scope that cannot be read goes to failed, and of
-	 * its items only those to out that may be taken away all the same. It changes nothing. Called again it forgets what it read before.
+	 * its items only those to out that may be taken away all the same. It changes nothing. Called again
+	 * it forgets what it read before.
 	 */
 	void (*read)(void *self, const struct strs *scopes, struct arena *a, struct items *out,
 		struct failures *failed);

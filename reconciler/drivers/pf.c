@@ -1,4 +1,5 @@
 #include "reconciler/drivers/pf.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -69,11 +70,6 @@ static void pf_read(void *self, const struct strs *scopes, struct arena *a, stru
 	}
 }
 
-static bool begins(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
 static void fail(struct failures *failed, const struct change *c, const struct err *e)
 {
 	failures_add(failed, KIND_FIREWALL, c->scope, c->key, c->line, e);
@@ -83,7 +79,7 @@ static void fail_addresses(const struct change *const *changes, size_t n, const 
 	struct failures *failed, const struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
-		if (begins(changes[i]->key, prefix))
+		if (text_begins(changes[i]->key, prefix))
 			fail(failed, changes[i], e);
 }
 
@@ -97,7 +93,7 @@ static struct pf_leaving pick(const struct change *const *changes, size_t n, con
 		const char *text = changes[i]->key + strlen(prefix);
 		struct err e = ERR_INIT;
 
-		if (!begins(changes[i]->key, prefix))
+		if (!text_begins(changes[i]->key, prefix))
 			continue;
 		if (changes[i]->action == ACTION_REMOVE && pf_entry_check(text))
 			strs_push(a, &list.others, text);

@@ -182,16 +182,14 @@ static int check_loaded(const struct look *v, const struct pf_seen *s, const cha
 
 	if ((why = pf_skipped(v[SKIPPED].output.out, &s->names, a)) != NULL)
 		return err_set(e, ERR_SYSTEM, NOWHERE,
-			"fail-open: pf skips %s at this time (pfctl -vsI), so that everybody gets "
-			"in on "
-			"%s, whatever the anchor says; run pfctl -f " PF_CONF,
+			"fail-open: pf skips %s at this time (pfctl -vsI) and lets everybody in "
+			"on %s, whatever the anchor says; run pfctl -f " PF_CONF,
 			why, s->names.interface);
 	if ((why = pf_let_in_by(v[TRANSLATIONS].output.out, &s->names, a)) != NULL)
 		return err_set(e, ERR_SYSTEM, NOWHERE,
-			"'%s' (pfctl -sn) lets strangers in on %s, whatever the anchor says; take "
-			"its "
-			"\"pass\" out of " PF_CONF
-			", or name another interface, and run pfctl -f " PF_CONF,
+			"'%s' (pfctl -sn) lets strangers in on %s, whatever the anchor says; "
+			"in " PF_CONF " take out its \"pass\" or name another interface, and run "
+			"pfctl -f " PF_CONF,
 			why, s->names.interface);
 	if (!pf_anchor_evaluated(rules, &s->names, a, &why))
 		return err_set(e, ERR_SYSTEM, NOWHERE, "%s", why);
@@ -238,7 +236,9 @@ static int not_ours(const struct pf_file *file, struct err *e)
 		" is the administrator's, to judge by line %zu, '%.60s'%s, and jmesh does not "
 		"overwrite it; set firewall.manage to anchor, or move the file away",
 		file->other_line, file->other,
-		strchr(file->other, '\r') != NULL ? " with a carriage return" : "");
+		*file->other == '\0'                        ? " with a NUL byte"
+			: strchr(file->other, '\r') != NULL ? " with a carriage return"
+							    : "");
 }
 
 /* Whose pf.conf is decides where the rules are. */

@@ -1,5 +1,6 @@
 /* The overlay driver: a node's configuration, its daemon, and the daemon's peerings. */
 #include "base/key.h"
+#include "base/text.h"
 #include "reconciler/drivers/yggdrasil_node.h"
 
 #include <string.h>
@@ -7,11 +8,6 @@
 #define CONF "conf "
 #define PEER "peer "
 #define CONF_PEERS CONF "Peers"
-
-static bool starts_with(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
 
 /* The changes of one node. */
 struct work {
@@ -32,7 +28,7 @@ static void failed_at(struct work *w, const struct change *c, const struct err *
 static const struct change *change_of(const struct work *w, const char *prefix)
 {
 	for (size_t i = 0; i < w->n; i++)
-		if (starts_with(w->changes[i]->key, prefix))
+		if (text_begins(w->changes[i]->key, prefix))
 			return w->changes[i];
 	return NULL;
 }
@@ -76,9 +72,8 @@ static int check_unmasked(const char *text, const char *path, struct err *e)
 {
 	if (key_is_masked(text, strlen(text)))
 		return err_set(e, ERR_CONFIG, NOWHERE,
-			"%s stays as it is, because it has %d hexadecimal digits in a row, a "
-			"private key, "
-			"elsewhere than in its setting PrivateKey: take them out",
+			"%s stays as it is, because it has %d hexadecimal digits in a row, "
+			"a private key, elsewhere than in its setting PrivateKey: take them out",
 			path, KEY_HEX_PRIVATE);
 	return 0;
 }
@@ -99,7 +94,7 @@ static int change_conf(struct work *w, struct err *e)
 	for (size_t i = 0; i < w->n; i++) {
 		const struct change *c = w->changes[i];
 
-		if (starts_with(c->key, CONF))
+		if (text_begins(c->key, CONF))
 			edits[n++] = (struct hjson_edit){ c->key + strlen(CONF), c->after };
 	}
 	/* check_identity saw that the key file holds the same key. */
@@ -184,7 +179,7 @@ static void change_peerings(struct work *w)
 			const char *key = c->key + strlen(PEER);
 			struct err e = ERR_INIT;
 
-			if (!starts_with(c->key, PEER) || (c->action != ACTION_REMOVE) != adding)
+			if (!text_begins(c->key, PEER) || (c->action != ACTION_REMOVE) != adding)
 				continue;
 			if (adding ? peering(w, "addpeer", whole_uri(w, key), &e) < 0
 				   : peering(w, "removepeer", key, &e) < 0)

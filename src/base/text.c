@@ -144,6 +144,11 @@ const char *text_safe(struct arena *a, const char *s, size_t len, bool keep_newl
 	return t.s;
 }
 
+bool text_begins(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
 int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')

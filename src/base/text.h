@@ -42,6 +42,8 @@ size_t text_utf8(const char *s, size_t len, uint32_t *cp);
  */
 const char *text_safe(struct arena *a, const char *s, size_t len, bool keep_newlines);
 
+bool text_begins(const char *s, const char *prefix);
+
 /* The value of a hexadecimal digit of either case; -1: it is none. */
 int hex_digit(char c);
 

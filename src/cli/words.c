@@ -55,9 +55,8 @@ static const struct command_words commands[] = {
 	{ "relay", RELAY, cmd_relay, "serve the pairing endpoints to other machines",
 		"Keeps pairings in memory alone; a line a request goes to standard error, without "
 		"codes and\n"
-		"rosters. Runs until SIGTERM. What one address may do is bounded; wrong codes slow "
-		"it "
-		"down.\n"
+		"rosters. Runs until SIGTERM. What one address may do is bounded, and wrong codes\n"
+		"slow it down.\n"
 		"Exit status: 0 stopped; 1 an error.\n",
 		false },
 };

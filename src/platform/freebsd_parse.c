@@ -1,4 +1,5 @@
 /* What the scripts answer. A jail is hostile: its sh(1) may say anything. Pure. */
+#include "base/text.h"
 #include "platform/freebsd_self.h"
 
 #include <stdlib.h>
@@ -17,11 +18,6 @@ struct rest {
 	const char *s;
 	size_t len;
 };
-
-static bool starts_with(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
 
 /* Takes the prefix from the front. */
 static bool take(struct rest *r, const char *prefix)
@@ -141,8 +137,8 @@ static int parse_key_file(const char *line, struct rest *r, const char *place, s
 		return err_set(e, ERR_CONFIG, NOWHERE,
 			"the key file %s is open to others (mode %04o): chmod 600 %s", FREEBSD_KEY,
 			bits, FREEBSD_KEY);
-	while ((end = memchr(r->s, '\n', r->len)) != NULL && !starts_with(r->s, "end\n") &&
-		!starts_with(r->s, "conf ")) {
+	while ((end = memchr(r->s, '\n', r->len)) != NULL && !text_begins(r->s, "end\n") &&
+		!text_begins(r->s, "conf ")) {
 		r->len -= (size_t)(end + 1 - r->s);
 		r->s = end + 1;
 	}
@@ -230,9 +226,9 @@ int freebsd_parse_key(const struct output *out, const char *place, struct arena 
 	if (out->status != 0)
 		return freebsd_said(out, e);
 	line = take_line(&r, a);
-	if (line == NULL || (strcmp(line, "none") != 0 && !starts_with(line, "file ")))
+	if (line == NULL || (strcmp(line, "none") != 0 && !text_begins(line, "file ")))
 		return broken(out, place, e);
-	if (starts_with(line, "file ")) {
+	if (text_begins(line, "file ")) {
 		if (parse_key_file(line, &r, place, a, key, e) < 0)
 			return -1;
 		known = key->in_file = true;
@@ -242,7 +238,7 @@ int freebsd_parse_key(const struct output *out, const char *place, struct arena 
 		return broken(out, place, e);
 	if (strcmp(line, "end") == 0)
 		return r.len != 0 ? freebsd_garbled(place, e) : known ? 0 : 1;
-	if (!starts_with(line, "conf "))
+	if (!text_begins(line, "conf "))
 		return freebsd_garbled(place, e);
 	return parse_key_conf(line + strlen("conf "), &r, out, place, known, a, key, e);
 }
@@ -280,7 +276,7 @@ static bool parse_row(const char *line, struct arena *a, const char **pid, const
 	*pid = word[2];
 	proto = word[4];
 	local = word[5];
-	if (!starts_with(proto, "tcp"))
+	if (!text_begins(proto, "tcp"))
 		return false;
 	colon = strrchr(local, ':');
 	if (colon == NULL || colon[1] == '\0' || colon[1 + strspn(colon + 1, "0123456789")] != '\0')
@@ -320,7 +316,7 @@ int freebsd_parse_node(const struct output *out, const char *place, struct arena
 	*state = (struct node_state){ 0 };
 	if (out->status != 0)
 		return freebsd_said(out, e);
-	while ((line = take_line(&r, a)) != NULL && starts_with(line, "pid ")) {
+	while ((line = take_line(&r, a)) != NULL && text_begins(line, "pid ")) {
 		pid_t one;
 
 		if (!parse_pid(line + 4, &one))
@@ -330,7 +326,7 @@ int freebsd_parse_node(const struct output *out, const char *place, struct arena
 		strs_push(a, &pids, line + 4);
 	}
 	state->running = pids.n != 0;
-	for (; line != NULL && starts_with(line, "socket "); line = take_line(&r, a)) {
+	for (; line != NULL && text_begins(line, "socket "); line = take_line(&r, a)) {
 		if (!parse_row(line + strlen("socket "), a, &pid, &listening)) {
 			odd = line + strlen("socket ");
 			continue;
@@ -338,7 +334,7 @@ int freebsd_parse_node(const struct output *out, const char *place, struct arena
 		if (strs_has(&pids, pid) && !strs_has(&state->listening, listening))
 			strs_push(a, &state->listening, listening);
 	}
-	if (line == NULL || !starts_with(line, "boot "))
+	if (line == NULL || !text_begins(line, "boot "))
 		return broken(out, place, e);
 	/* The host's sockstat(1) has rows of jails too, whose programs may be called "a<newline>b". */
 	if (odd != NULL && state->listening.n == 0)

@@ -3,8 +3,9 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "os/clock.h"
 
 enum { IDLE_SECONDS = 10, CONNECTION_MEMORY = 8 * 1024 };
 
@@ -12,14 +13,6 @@ struct admin {
 	struct MHD_Daemon *daemon;
 	struct service service;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static enum MHD_Result say(struct MHD_Connection *connection, unsigned status, const char *type,
 	const char *text, bool allow)
@@ -46,7 +39,7 @@ static enum MHD_Result say_metrics(struct MHD_Connection *connection, const stru
 {
 	struct arena *a = arena_new();
 	enum MHD_Result rc = say(connection, MHD_HTTP_OK, METRICS_TYPE,
-		service_metrics(service, now_ms(), a), false);
+		service_metrics(service, clock_ms(), a), false);
 
 	arena_free(a);
 	return rc;

@@ -5,10 +5,10 @@
 #include <sodium.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "os/clock.h"
 #include "relay/admin.h"
 #include "relay/listen.h"
 #include "relay/log.h"
@@ -87,14 +87,6 @@ static int allow_files(unsigned connections, struct err *e)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* A pair that is no good is no reason to stop: the former one stays. */
 static void reload(const struct relay_conf *c)
 {
@@ -145,7 +137,7 @@ static int watch(
 	for (;;) {
 		struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
 			{ .fd = node->log, .events = POLLIN } };
-		int64_t left = deadline == 0 ? -1 : deadline - now_ms();
+		int64_t left = deadline == 0 ? -1 : deadline - clock_ms();
 		int rc;
 
 		if (deadline != 0 && left <= 0)
@@ -178,7 +170,7 @@ static int bring_up_node(const struct relay_conf *c, int signals, struct node *n
 		return 0;
 	if (node_start(node, c->node, e) < 0)
 		return -1;
-	rc = watch(c, signals, node, now_ms() + NODE_SECONDS * 1000, e);
+	rc = watch(c, signals, node, clock_ms() + NODE_SECONDS * 1000, e);
 	if (rc == 0)
 		log_say("node: it has no network interface: the overlay cannot reach this machine");
 	return rc;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/roster.h"
+#include "os/clock.h"
 #include "relay/log.h"
 #include "relay/tls.h"
 
@@ -53,11 +54,6 @@ static int64_t now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-static int64_t now_ms(void)
-{
-	return now_us() / 1000;
-}
-
 static struct peer peer_at(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
@@ -74,7 +70,7 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *sa, socklen_t
 	const struct server *s = cls;
 
 	(void)len;
-	if (proxies_have(&s->trusted, &peer) || service_may_connect(&s->service, &net, now_ms()))
+	if (proxies_have(&s->trusted, &peer) || service_may_connect(&s->service, &net, clock_ms()))
 		return MHD_YES;
 	return MHD_NO;
 }
@@ -92,7 +88,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 		const struct peer peer = peer_at(connection);
 		const struct network net = peer_network(&peer);
 
-		*context = service_connect(&s->service, &net, now_ms());
+		*context = service_connect(&s->service, &net, clock_ms());
 	} else if (*context != NULL) {
 		service_disconnect(&s->service, *context);
 		*context = NULL;
@@ -240,7 +236,7 @@ static enum MHD_Result begin(
 	if (framing.forwarded.found)
 		x->peer = framing.forwarded.client;
 	x->request.from = peer_network(&x->peer);
-	service_begin(&x->server->service, &x->request, framing.length, now_ms(), &x->answer);
+	service_begin(&x->server->service, &x->request, framing.length, clock_ms(), &x->answer);
 	/* Who reads such a request differently behind a proxy can slip one in (RFC 9112, 6.1). */
 	if (framing.odd || framing.lengths + framing.codings > 1) {
 		answer_bad_request(&x->answer);
@@ -298,7 +294,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	if (x->answer.status == 0) {
 		x->arena = arena_new();
 		service_answer(&x->server->service, &x->request, x->body != NULL ? x->body : "",
-			x->len, now_ms(), x->arena, &x->answer);
+			x->len, clock_ms(), x->arena, &x->answer);
 	}
 	return send_answer(connection, x, false);
 }

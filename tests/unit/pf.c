@@ -433,3 +433,17 @@ Test(pf, takes_a_table_as_large_as_pfctl_shows)
 	cr_assert_not(f.altered);
 	cr_assert_eq(f.allowed.n, PF_TABLE_MAX);
 }
+
+Test(pf, a_nul_byte_makes_a_file_another_s)
+{
+	static const char text[] = "table <mesh_peers> persist\npass quick\0 inet all\n";
+	const struct pf_names names = { "ygg0", "mesh_peers", false };
+	struct arena *a = arena_new();
+	struct pf_file file;
+
+	pf_file_parse(text, sizeof(text) - 1, &names, a, &file);
+	cr_assert_eq(file.owner, PF_FILE_OTHER);
+	cr_assert_eq(file.other_line, 2);
+	cr_assert_str_eq(file.other, "");
+	arena_free(a);
+}

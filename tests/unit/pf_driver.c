@@ -539,25 +539,28 @@ Test(pf_driver, refuses_what_is_loaded_and_passes_by_its_anchor)
 {
 	static const char *const let_in[] = { "rdr pass on ygg0 inet6 all -> ::1",
 		"rdr pass inet6 all -> ::1", "binat pass on ! em0 inet6 all -> ::1",
-		"rdr pass on tun inet6 all -> ::1" };
+		"rdr pass on tun inet6 all -> ::1",
+		"rdr pass log (all, to pflog1) on ygg0 inet6 all -> ::1" };
 	static const char *const harmless[] = { "rdr pass on em0 inet all -> 10.0.0.1",
 		"rdr on ygg0 inet6 all -> ::1", "nat on em0 inet all -> (em0)",
-		"no rdr on ygg0 inet6 all" };
+		"no rdr on ygg0 inet6 all", "rdr pass log (all) on em0 inet6 all -> ::1" };
 
 	pf_port_file(pf, "web", PF_CONF, ANCHORED);
 	pf_port_enable(pf, "web", true);
 	pf_port_rule(pf, "web", "", "anchor \"jmesh\" all");
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
 		pf_port_translation(pf, "web", harmless[i]);
 	read_scopes("web", NULL);
 	no_failures();
-	for (size_t i = 0; i < 4; i++) {
-		pf_port_translation(pf, "db", let_in[i]);
-		pf_port_file(pf, "db", PF_CONF, ANCHORED);
-		pf_port_rule(pf, "db", "", "anchor \"jmesh\" all");
-		read_scopes("db", NULL);
+	for (size_t i = 0; i < sizeof(let_in) / sizeof(let_in[0]); i++) {
+		const char *place = arena_printf(arena, "jail%zu", i);
+
+		pf_port_translation(pf, place, let_in[i]);
+		pf_port_file(pf, place, PF_CONF, ANCHORED);
+		pf_port_rule(pf, place, "", "anchor \"jmesh\" all");
+		read_scopes(place, NULL);
 		cr_assert_eq(failed.n, 1, "%s", let_in[i]);
-		cr_expect_not_null(strstr(failed.v[0].text, let_in[0]), "%s", failed.v[0].text);
+		cr_expect_not_null(strstr(failed.v[0].text, let_in[i]), "%s", failed.v[0].text);
 	}
 	pf_port_skip(pf, "web", "ygg0");
 	read_scopes("web", NULL);

@@ -37,18 +37,26 @@ char *relay_log(const struct relay *r)
 	return text;
 }
 
+int relay_logged_times(const struct relay *r, const char *text, int n)
+{
+	int found = 0;
+
+	for (int i = 0; i < 500 && found < n; i++) {
+		char *log = relay_log(r);
+
+		found = 0;
+		for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
+			found++;
+		free(log);
+		if (found < n)
+			nap(10);
+	}
+	return found;
+}
+
 bool relay_logged(const struct relay *r, const char *text)
 {
-	for (int i = 0; i < 200; i++) {
-		char *log = relay_log(r);
-		bool found = strstr(log, text) != NULL;
-
-		free(log);
-		if (found)
-			return true;
-		nap(10);
-	}
-	return false;
+	return relay_logged_times(r, text, 1) > 0;
 }
 
 struct relay relay_up(struct relay_conf conf)

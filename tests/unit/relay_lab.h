@@ -30,7 +30,10 @@ void relay_down(struct relay *r);
 /* All that it has logged, to be freed. */
 char *relay_log(const struct relay *r);
 
-/* Whether the log has text now or within two seconds. */
+/* How often the log has text; waits up to five seconds for the n-th. */
+int relay_logged_times(const struct relay *r, const char *text, int n);
+
+/* Whether the log has text now or within that time. */
 bool relay_logged(const struct relay *r, const char *text);
 
 struct reply {

@@ -61,22 +61,9 @@ static void expect(const struct relay *r, const char *path, long status)
 	reply_free(&reply);
 }
 
-/* How often the log has that text; waits up to five seconds for the n-th. */
 static void expect_said(const struct relay *r, const char *text, int n)
 {
-	int found = 0;
-
-	for (int i = 0; i < 500 && found < n; i++) {
-		char *log = relay_log(r);
-
-		found = 0;
-		for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
-			found++;
-		free(log);
-		if (found < n)
-			usleep(10000);
-	}
-	cr_assert_eq(found, n, "%s: %d", text, found);
+	cr_assert_eq(relay_logged_times(r, text, n), n, "%s", text);
 }
 
 Test(relay_tls, serves_by_tls_and_nothing_in_the_clear)
