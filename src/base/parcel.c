@@ -58,6 +58,7 @@ int parcel_of_json(const struct cJSON *object, struct arena *a, struct parcel *o
 	if (jails == NULL)
 		return err_set(
 			e, ERR_REMOTE, NOWHERE, "roster refused: the key 'jails' is missing");
+	out->has_code = code != NULL;
 	if ((sealed != NULL ? sealed_of(sealed, jails, code, a, out, e)
 			    : roster_of_json(jails, a, &out->roster, e)) == 0)
 		return 0;

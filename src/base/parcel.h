@@ -19,6 +19,7 @@ struct parcel {
 	const char *sealed;   /* NULL: the roster counts */
 	struct roster roster; /* without keys; empty where sealed */
 	const char *code; /* that the creator proposes (code_read), only where sealed; or NULL */
+	bool has_code; /* there is a "code", also beside a plain roster, where it proposes nothing */
 };
 
 /*
