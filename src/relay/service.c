@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/roster.h"
+#include "base/parcel.h"
 #include "base/text.h"
 #include "relay/page.h"
 
@@ -52,6 +52,12 @@ static bool is_key(const char *key)
 		len;
 }
 
+static void refuse_key(struct answer *out)
+{
+	refuse(out, 400,
+		"the Idempotency-Key is refused: it must be 16 to 64 letters, digits and '-'\n");
+}
+
 static enum budget budget_of(const struct request *r)
 {
 	if (r->method == METHOD_POST && r->route.kind == ROUTE_PAIR)
@@ -97,9 +103,7 @@ static void begin_code(const struct service *s, struct client *client, const str
 	int64_t now, struct answer *out)
 {
 	if (r->method == METHOD_POST && r->key != NULL && !is_key(r->key))
-		refuse(out, 400,
-			"the Idempotency-Key is refused: it must be 16 to 64 letters, digits and "
-			"'-'\n");
+		refuse_key(out);
 	else if (!paused(s, client, r, now, out) &&
 		(!r->route.has_code ||
 			(r->method == METHOD_POST &&
@@ -185,30 +189,58 @@ static const char *harmless(struct arena *a, const char *s)
 	return t.s;
 }
 
-/* The roster as it is passed on: generated again, never the sender's bytes. NULL: out refuses it. */
-static const char *roster_of(const char *body, size_t len, struct arena *a, struct answer *out)
+/* A body that was read. */
+struct told {
+	struct side side; /* as it is passed on: generated again, never the sender's bytes */
+	const char *code; /* NULL: none is proposed */
+};
+
+/* Whether it is one; if not, out refuses it. */
+static bool read_body(const struct request *r, const char *body, size_t len, struct arena *a,
+	struct told *told, struct answer *out)
 {
 	struct err e = ERR_INIT;
-	struct roster roster;
+	struct parcel parcel;
 
-	if (roster_parse(body, len, a, &roster, &e) < 0) {
+	if (parcel_parse(body, len, a, &parcel, &e) < 0) {
 		refuse(out, 400, arena_printf(a, "%s\n", harmless(a, e.text)));
-		return NULL;
+		return false;
 	}
-	return roster_format(&roster, a);
+	told->code = r->route.kind == ROUTE_PAIR ? parcel.code : NULL;
+	if (r->route.kind == ROUTE_PAIR && parcel.has_code && parcel.sealed == NULL)
+		refuse(out, 400,
+			"roster refused: 'code' is for sealed rosters; without it the relay "
+			"chooses one\n");
+	else if (told->code != NULL && r->key != NULL && !is_key(r->key))
+		refuse_key(out);
+	/* The code is between its creator and the relay. */
+	parcel.code = NULL;
+	told->side = (struct side){ parcel_format(&parcel, a), parcel.sealed != NULL };
+	return out->status == 0;
 }
 
-static void create(const struct service *s, const struct request *r, const char *roster,
+static void create(const struct service *s, const struct request *r, const struct told *told,
 	int64_t now, struct arena *a, struct answer *out)
 {
 	struct client *client = clients_at(s->clients, &r->from, now);
+	struct proposal proposal = { .key = r->key };
+	bool proposes =
+		told->code != NULL && code_read(told->code, strlen(told->code), proposal.code);
 	struct ticket ticket;
 
-	switch (store_create(s->store, client, roster, now, &ticket)) {
+	/* To be told that a code is taken is to be told that it is right. */
+	if (proposes && paused(s, client, r, now, out))
+		return;
+	switch (store_create(
+		s->store, client, &told->side, proposes ? &proposal : NULL, now, &ticket)) {
 	case STORE_OK:
 		reply(out,
 			arena_printf(a, "{\"code\":\"%s\",\"token\":\"%s\"}", ticket.code,
 				ticket.token));
+		break;
+	case STORE_TAKEN:
+		client_miss(client, now);
+		refuse(out, 409, "this code is taken: another pairing has it\n");
 		break;
 	case STORE_TOO_MANY:
 		too_many(s, REFUSED_CLIENT_PAIRINGS,
@@ -221,14 +253,25 @@ static void create(const struct service *s, const struct request *r, const char 
 	}
 }
 
-static void join(const struct service *s, const struct request *r, const char *roster, int64_t now,
-	struct arena *a, struct answer *out)
+static void join(const struct service *s, const struct request *r, const struct told *told,
+	int64_t now, struct arena *a, struct answer *out)
 {
 	const char *creator;
 
-	switch (store_join(s->store, r->route.code, roster, r->key, now, &creator)) {
+	switch (store_join(s->store, r->route.code, &told->side, r->key, now, &creator)) {
 	case STORE_OK:
 		reply(out, arena_dup(a, creator));
+		break;
+	/* Who hears one of these two has the right code. */
+	case STORE_SEALED:
+		refuse(out, 409,
+			"this pairing is sealed: join it with jmesh and the secret behind the "
+			"'#'\n");
+		break;
+	case STORE_PLAIN:
+		refuse(out, 409,
+			"this pairing is not sealed: join it with its code alone and plain: "
+			"true\n");
 		break;
 	case STORE_FULL:
 		too_many(s, REFUSED_RELAY_PAIRINGS,
@@ -251,7 +294,7 @@ static void poll_pairing(const struct service *s, const struct request *r, int64
 		return;
 	switch (store_read(s->store, r->route.code, r->token, now, &joiner)) {
 	case STORE_OK:
-		/* roster_format begins with the brace that is replaced here. */
+		/* parcel_format begins with the brace that is replaced here. */
 		reply(out, arena_printf(a, "{\"joined\":true,%s", joiner + 1));
 		break;
 	case STORE_WAITING:
@@ -266,20 +309,18 @@ static void poll_pairing(const struct service *s, const struct request *r, int64
 void service_answer(const struct service *s, const struct request *r, const char *body, size_t len,
 	int64_t now, struct arena *a, struct answer *out)
 {
-	const char *roster = NULL;
+	struct told told;
 
-	if (r->method != METHOD_GET) {
-		roster = roster_of(body, len, a, out);
-		if (roster == NULL)
-			return;
-	}
+	*out = (struct answer){ 0 };
+	if (r->method != METHOD_GET && !read_body(r, body, len, a, &told, out))
+		return;
 	pthread_mutex_lock(s->lock);
-	if (roster == NULL)
+	if (r->method == METHOD_GET)
 		poll_pairing(s, r, now, a, out);
 	else if (r->route.kind == ROUTE_PAIR)
-		create(s, r, roster, now, a, out);
+		create(s, r, &told, now, a, out);
 	else
-		join(s, r, roster, now, a, out);
+		join(s, r, &told, now, a, out);
 	pthread_mutex_unlock(s->lock);
 }
 

@@ -26,7 +26,8 @@ struct request {
 	struct route route;
 	struct network from;
 	const char *token; /* of the Authorization header; NULL: none */
-	const char *key;   /* the Idempotency-Key header; NULL: none */
+	/* The Idempotency-Key header; NULL: none. Ignored where a pairing is created without a code. */
+	const char *key;
 };
 
 struct answer {

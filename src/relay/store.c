@@ -14,6 +14,11 @@ enum queue {
 	QUEUES,
 };
 
+/* What is kept of a key: enough to know it again. All zeros: there was none. */
+struct mark {
+	uint8_t b[16];
+};
+
 struct pairing {
 	struct pairing *chain;       /* of its bucket */
 	struct pairing *prev, *next; /* of its queue */
@@ -23,8 +28,9 @@ struct pairing {
 	struct client *creator;
 	char code[CODE_TEXT];
 	char token[TOKEN_TEXT];
-	char key[KEY_MAX + 1]; /* of the joiner; all NULs: none */
-	char *ours, *theirs;   /* rosters of the creator and, once joined, of the joiner */
+	bool sealed;
+	struct mark created, joined; /* the keys of the two */
+	char *ours, *theirs;         /* rosters of the creator and, once joined, of the joiner */
 };
 
 struct store {
@@ -164,17 +170,82 @@ static char *keep(struct store *s, const char *roster)
 	return copy;
 }
 
-enum store_status store_create(struct store *s, struct client *creator, const char *roster,
-	int64_t now, struct ticket *out)
+static struct mark mark_of(const char *key)
+{
+	struct mark mark = { { 0 } };
+
+	if (key != NULL)
+		crypto_generichash(
+			mark.b, sizeof(mark.b), (const unsigned char *)key, strlen(key), NULL, 0);
+	return mark;
+}
+
+static bool same_key(const struct mark *mark, const char *key)
+{
+	const struct mark other = mark_of(key);
+
+	return key != NULL && sodium_memcmp(mark->b, other.b, sizeof(mark->b)) == 0;
+}
+
+static struct ticket ticket_of(const struct pairing *p)
+{
+	struct ticket t;
+
+	memcpy(t.code, p->code, sizeof(t.code));
+	memcpy(t.token, p->token, sizeof(t.token));
+	return t;
+}
+
+/* The pairing that the code of a proposal finds. */
+static enum store_status create_again(const struct pairing *p, const struct side *ours,
+	const struct proposal *proposal, struct ticket *out)
+{
+	if (!same_key(&p->created, proposal->key) || strcmp(p->ours, ours->roster) != 0)
+		return STORE_TAKEN;
+	*out = ticket_of(p);
+	return STORE_OK;
+}
+
+static void name_it(
+	struct store *s, struct pairing *p, const struct proposal *proposal, int64_t now)
 {
 	uint8_t token[(TOKEN_TEXT - 1) / 2];
-	struct pairing *p, **bucket;
 
+	if (proposal != NULL) {
+		memcpy(p->code, proposal->code, sizeof(p->code));
+		p->created = mark_of(proposal->key);
+	} else {
+		do
+			dice_code(p->code);
+		while (find(s, p->code, now) != NULL);
+	}
+	randombytes_buf(token, sizeof(token));
+	sodium_bin2hex(p->token, sizeof(p->token), token, sizeof(token));
+}
+
+static void insert(struct store *s, struct pairing *p)
+{
+	struct pairing **bucket = bucket_of(s, p->code);
+
+	p->chain = *bucket;
+	*bucket = p;
+	enqueue(s, p, QUEUE_OPEN, p->expires);
+	s->open++;
+	s->stats.created++;
+}
+
+enum store_status store_create(struct store *s, struct client *creator, const struct side *ours,
+	const struct proposal *proposal, int64_t now, struct ticket *out)
+{
+	struct pairing *p = proposal != NULL ? find(s, proposal->code, now) : NULL;
+
+	if (p != NULL)
+		return create_again(p, ours, proposal, out);
 	expire(s, now);
 	if (s->open >= s->conf.open_max)
 		return STORE_FULL;
 	p = calloc(1, sizeof(*p));
-	if (p == NULL || (p->ours = keep(s, roster)) == NULL) {
+	if (p == NULL || (p->ours = keep(s, ours->roster)) == NULL) {
 		free(p);
 		return STORE_FULL;
 	}
@@ -184,32 +255,13 @@ enum store_status store_create(struct store *s, struct client *creator, const ch
 		free(p);
 		return STORE_TOO_MANY;
 	}
-	do
-		dice_code(p->code);
-	while (find(s, p->code, now) != NULL);
-	randombytes_buf(token, sizeof(token));
-	sodium_bin2hex(p->token, sizeof(p->token), token, sizeof(token));
+	name_it(s, p, proposal, now);
+	p->sealed = ours->sealed;
 	p->creator = creator;
 	p->expires = now + s->conf.ttl;
-	bucket = bucket_of(s, p->code);
-	p->chain = *bucket;
-	*bucket = p;
-	enqueue(s, p, QUEUE_OPEN, p->expires);
-	s->open++;
-	s->stats.created++;
-	memcpy(out->code, p->code, sizeof(out->code));
-	memcpy(out->token, p->token, sizeof(out->token));
+	insert(s, p);
+	*out = ticket_of(p);
 	return STORE_OK;
-}
-
-static bool same_key(const struct pairing *p, const char *key)
-{
-	char padded[sizeof(p->key)] = { 0 };
-
-	if (key == NULL || p->key[0] == '\0' || strlen(key) > KEY_MAX)
-		return false;
-	memcpy(padded, key, strlen(key));
-	return sodium_memcmp(padded, p->key, sizeof(padded)) == 0;
 }
 
 static bool same_token(const struct pairing *p, const char *token)
@@ -232,10 +284,10 @@ bool store_joinable(struct store *s, const char code[CODE_TEXT], const char *key
 {
 	const struct pairing *p = find(s, code, now);
 
-	return p != NULL && (p->theirs == NULL || same_key(p, key));
+	return p != NULL && (p->theirs == NULL || same_key(&p->joined, key));
 }
 
-enum store_status store_join(struct store *s, const char code[CODE_TEXT], const char *roster,
+enum store_status store_join(struct store *s, const char code[CODE_TEXT], const struct side *theirs,
 	const char *key, int64_t now, const char **creator)
 {
 	struct pairing *p = find(s, code, now);
@@ -243,17 +295,18 @@ enum store_status store_join(struct store *s, const char code[CODE_TEXT], const 
 	if (p == NULL)
 		return STORE_GONE;
 	if (p->theirs != NULL) {
-		if (!same_key(p, key) || strcmp(p->theirs, roster) != 0)
+		if (!same_key(&p->joined, key) || strcmp(p->theirs, theirs->roster) != 0)
 			return STORE_GONE;
 		*creator = p->ours;
 		return STORE_OK;
 	}
-	p->theirs = keep(s, roster);
+	if (p->sealed != theirs->sealed)
+		return p->sealed ? STORE_SEALED : STORE_PLAIN;
+	p->theirs = keep(s, theirs->roster);
 	if (p->theirs == NULL)
 		return STORE_FULL;
 	s->stats.joined++;
-	if (key != NULL && strlen(key) <= KEY_MAX)
-		memcpy(p->key, key, strlen(key));
+	p->joined = mark_of(key);
 	if (p->until < now + STORE_AGAIN) {
 		unqueue(s, p);
 		enqueue(s, p, QUEUE_LATE, now + STORE_AGAIN);

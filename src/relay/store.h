@@ -6,6 +6,8 @@
  * use them sees the plain protocol. The creator's token reads the joined roster again for STORE_AGAIN
  * after the first read. The joiner's key, sent with the same roster, gets the same answer again until
  * then; and a pairing that was joined stays for both of them at least STORE_AGAIN after the join.
+ *
+ * Two instances that share a secret know their code beforehand: whoever comes first creates it (a proposal).
  */
 #ifndef JMESH_RELAY_STORE_H
 #define JMESH_RELAY_STORE_H
@@ -20,7 +22,7 @@
 enum {
 	STORE_AGAIN = 60 * 1000, /* milliseconds */
 	TOKEN_TEXT = 33,         /* 128 bits in hexadecimal and a NUL */
-	KEY_MIN = 16,            /* characters of a joiner's key */
+	KEY_MIN = 16,            /* characters of a creator's or a joiner's key */
 	KEY_MAX = 64,
 };
 
@@ -36,6 +38,21 @@ enum store_status {
 	STORE_GONE,     /* unknown, expired or used: which of them is nobody's business */
 	STORE_FULL,     /* of pairings or of bytes */
 	STORE_TOO_MANY, /* this client has enough pairings open */
+	STORE_TAKEN,    /* another pairing has that code, be it open or used up a moment ago */
+	STORE_SEALED,   /* the pairing is sealed and the joiner's roster is not */
+	STORE_PLAIN,    /* the other way round */
+};
+
+/* What one side brings: JSON text that this program generated. The store copies it. */
+struct side {
+	const char *roster;
+	bool sealed;
+};
+
+/* A code that the creator chose, and NULL or the key with which he may ask again. */
+struct proposal {
+	char code[CODE_TEXT];
+	const char *key;
 };
 
 struct ticket {
@@ -56,9 +73,12 @@ struct store;
 struct store *store_new(const struct store_conf *conf, struct clients *clients);
 void store_free(struct store *s); /* NULL is fine */
 
-/* Rosters are JSON texts that this program generated; the store copies them. */
-enum store_status store_create(struct store *s, struct client *creator, const char *roster,
-	int64_t now, struct ticket *out);
+/*
+ * proposal NULL: the store draws a code. As long as the code of a proposal is found, its key with the same
+ * roster gets the same ticket again, and anybody else STORE_TAKEN.
+ */
+enum store_status store_create(struct store *s, struct client *creator, const struct side *ours,
+	const struct proposal *proposal, int64_t now, struct ticket *out);
 
 /*
  * Whether that pairing is the reader's own: by its token, or where none is sent because this client
@@ -72,9 +92,9 @@ bool store_joinable(struct store *s, const char code[CODE_TEXT], const char *key
 
 /*
  * key is NULL or KEY_MIN to KEY_MAX characters. *creator is the other side's roster and lives until the
- * store is used again.
+ * store is used again. STORE_SEALED and STORE_PLAIN use nothing up.
  */
-enum store_status store_join(struct store *s, const char code[CODE_TEXT], const char *roster,
+enum store_status store_join(struct store *s, const char code[CODE_TEXT], const struct side *theirs,
 	const char *key, int64_t now, const char **creator);
 
 /* token may be NULL. *joiner as *creator above. A wrong token finds nothing and uses nothing up. */

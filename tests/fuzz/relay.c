@@ -1,8 +1,8 @@
 /*
  * Requests to a relay, as they are when their framing is read. Input: requests, each "METHOD TARGET TOKEN KEY\n"
  * and a body up to the next byte 0x1e; "-" is no token or key, and CODE in a target the code that was told
- * last. Whatever comes, there is an answer of those that the protocol has, and what the store counts stays
- * within its bounds.
+ * last. Whatever comes, there is an answer of those that the protocol has, no roster is told with a code in it,
+ * and what the store counts stays within its bounds.
  */
 #include <cjson/cJSON.h>
 #include <pthread.h>
@@ -45,6 +45,8 @@ static void learn(struct world *w, const struct answer *out)
 	const cJSON *code = cJSON_GetObjectItemCaseSensitive(json, "code");
 
 	if (is_json && json == NULL)
+		abort();
+	if (code != NULL && cJSON_GetObjectItemCaseSensitive(json, "jails") != NULL)
 		abort();
 	if (cJSON_IsString(code))
 		w->code = arena_dup(w->a, code->valuestring);

@@ -10,6 +10,9 @@ enum { TTL = 3600 * 1000 };
 static const char ours[] = "{\"jails\":[1]}", theirs[] = "{\"jails\":[2]}";
 static const char key[] = "0123456789abcdef";
 
+static const struct side our_side = { ours, false }, their_side = { theirs, false };
+static const struct side our_sealed = { ours, true }, their_sealed = { theirs, true };
+
 struct bench {
 	struct clients *clients;
 	struct store *store;
@@ -45,14 +48,22 @@ static struct ticket create(struct bench *b, int64_t now)
 {
 	struct ticket t;
 
-	cr_assert_eq(store_create(b->store, client(b, 1), ours, now, &t), STORE_OK);
+	cr_assert_eq(store_create(b->store, client(b, 1), &our_side, NULL, now, &t), STORE_OK);
 	return t;
+}
+
+static enum store_status propose(
+	struct bench *b, const struct side *side, const char *k, int64_t now, struct ticket *out)
+{
+	const struct proposal proposal = { "81-zephyr-night-climb", k };
+
+	return store_create(b->store, client(b, 1), side, &proposal, now, out);
 }
 
 static enum store_status join(struct bench *b, const struct ticket *t, const char *k, int64_t now)
 {
 	const char *got = NULL;
-	enum store_status status = store_join(b->store, t->code, theirs, k, now, &got);
+	enum store_status status = store_join(b->store, t->code, &their_side, k, now, &got);
 
 	if (status == STORE_OK)
 		cr_assert_str_eq(got, ours);
@@ -159,6 +170,7 @@ Test(relay_store, the_key_gets_the_same_answer_with_the_same_roster)
 {
 	struct bench b = bench_new(10, 10, 1000);
 	struct ticket t = create(&b, 0);
+	const struct side other = { "{\"jails\":[3]}", false };
 	const char *got;
 
 	cr_assert_eq(join(&b, &t, key, 0), STORE_OK);
@@ -167,8 +179,7 @@ Test(relay_store, the_key_gets_the_same_answer_with_the_same_roster)
 	cr_assert_eq(join(&b, &t, "0123456789abcdeX", TTL - 1), STORE_GONE);
 	cr_assert_eq(join(&b, &t, "0123456789abcdef0", TTL - 1), STORE_GONE);
 	cr_assert_eq(join(&b, &t, NULL, TTL - 1), STORE_GONE);
-	cr_assert_eq(
-		store_join(b.store, t.code, "{\"jails\":[3]}", key, TTL - 1, &got), STORE_GONE);
+	cr_assert_eq(store_join(b.store, t.code, &other, key, TTL - 1, &got), STORE_GONE);
 	cr_assert_eq(read_as(&b, &t, NULL, TTL - 1), STORE_OK);
 	cr_assert_eq(join(&b, &t, key, TTL - 2 + STORE_AGAIN), STORE_OK);
 	cr_assert_eq(join(&b, &t, key, TTL - 1 + STORE_AGAIN), STORE_GONE);
@@ -200,18 +211,78 @@ Test(relay_store, a_pairing_is_its_creators_or_its_tokens)
 	bench_free(&b);
 }
 
+Test(relay_store, creates_under_a_code_that_is_proposed_until_it_is_gone)
+{
+	struct bench b = bench_new(1, 10, 1000);
+	struct ticket t, u;
+
+	cr_assert_eq(propose(&b, &our_sealed, NULL, 0, &t), STORE_OK);
+	cr_assert_str_eq(t.code, "81-zephyr-night-climb");
+	cr_assert_eq(propose(&b, &our_sealed, NULL, 1, &u), STORE_TAKEN, "without a key");
+	cr_assert_eq(propose(&b, &our_sealed, key, 1, &u), STORE_TAKEN);
+	cr_assert_eq(propose(&b, &our_sealed, key, TTL - 1, &u), STORE_TAKEN);
+	cr_assert_eq(propose(&b, &our_sealed, key, TTL, &u), STORE_OK);
+	cr_assert_str_neq(t.token, u.token);
+	cr_assert_eq(store_stats(b.store, TTL).created, 2);
+	bench_free(&b);
+}
+
+Test(relay_store, a_proposal_with_its_key_gets_the_same_ticket_again)
+{
+	struct bench b = bench_new(1, 1, sizeof(ours) + sizeof(theirs));
+	struct ticket t, u = { "", "" };
+	const char *got;
+
+	cr_assert_eq(propose(&b, &our_sealed, key, 0, &t), STORE_OK);
+	cr_assert_eq(propose(&b, &our_sealed, key, 1, &u), STORE_OK);
+	cr_assert_eq(memcmp(&t, &u, sizeof(t)), 0);
+	cr_assert_eq(propose(&b, &their_sealed, key, 1, &u), STORE_TAKEN, "another body");
+	cr_assert_eq(propose(&b, &our_sealed, "0123456789abcdeF", 1, &u), STORE_TAKEN);
+	cr_assert_eq(propose(&b, &our_sealed, "0123456789abcdef0", 1, &u), STORE_TAKEN);
+	cr_assert_eq(propose(&b, &our_sealed, "", 1, &u), STORE_TAKEN);
+	cr_assert_eq(store_join(b.store, t.code, &their_sealed, NULL, 2, &got), STORE_OK);
+	cr_assert_eq(propose(&b, &our_sealed, key, 3, &u), STORE_OK, "joined");
+	cr_assert_eq(memcmp(&t, &u, sizeof(t)), 0);
+	cr_assert_eq(read_as(&b, &t, t.token, 4), STORE_OK);
+	cr_assert_eq(propose(&b, &our_sealed, key, 5, &u), STORE_OK, "read");
+	cr_assert_eq(memcmp(&t, &u, sizeof(t)), 0);
+	cr_assert_eq(propose(&b, &our_sealed, NULL, 3 + STORE_AGAIN, &u), STORE_TAKEN);
+	cr_assert_eq(propose(&b, &our_sealed, key, 4 + STORE_AGAIN, &u), STORE_OK, "gone");
+	cr_assert_str_neq(t.token, u.token);
+	cr_assert_eq(store_stats(b.store, 4 + STORE_AGAIN).created, 2);
+	bench_free(&b);
+}
+
+Test(relay_store, a_join_of_the_other_kind_uses_nothing_up)
+{
+	struct bench b = bench_new(10, 10, 1000);
+	struct ticket plain = create(&b, 0), sealed;
+	const char *got;
+
+	cr_assert_eq(propose(&b, &our_sealed, NULL, 0, &sealed), STORE_OK);
+	cr_assert_eq(store_join(b.store, plain.code, &their_sealed, key, 1, &got), STORE_PLAIN);
+	cr_assert_eq(store_join(b.store, sealed.code, &their_side, key, 1, &got), STORE_SEALED);
+	cr_assert_eq(read_as(&b, &plain, NULL, 2), STORE_WAITING);
+	cr_assert_eq(read_as(&b, &sealed, NULL, 2), STORE_WAITING);
+	cr_assert_eq(store_join(b.store, plain.code, &their_side, NULL, 3, &got), STORE_OK);
+	cr_assert_eq(store_join(b.store, sealed.code, &their_sealed, NULL, 3, &got), STORE_OK);
+	cr_assert_eq(store_join(b.store, plain.code, &their_sealed, NULL, 4, &got), STORE_GONE);
+	cr_assert_eq(store_join(b.store, sealed.code, &their_side, NULL, 4, &got), STORE_GONE);
+	bench_free(&b);
+}
+
 Test(relay_store, bounds_open_pairings)
 {
 	struct bench b = bench_new(2, 10, 1000);
 	struct ticket t = create(&b, 0), u = create(&b, 1), v;
 
-	cr_assert_eq(store_create(b.store, client(&b, 2), ours, 1, &v), STORE_FULL);
+	cr_assert_eq(store_create(b.store, client(&b, 2), &our_side, NULL, 1, &v), STORE_FULL);
 	cr_assert_eq(join(&b, &t, NULL, 1), STORE_OK);
-	cr_assert_eq(store_create(b.store, client(&b, 2), ours, 1, &v), STORE_FULL);
+	cr_assert_eq(store_create(b.store, client(&b, 2), &our_side, NULL, 1, &v), STORE_FULL);
 	cr_assert_eq(read_as(&b, &t, NULL, 1), STORE_OK);
 	v = create(&b, 2);
 	cr_assert_eq(read_as(&b, &u, NULL, 2), STORE_WAITING);
-	cr_assert_eq(store_create(b.store, client(&b, 2), ours, TTL + 1, &v), STORE_OK);
+	cr_assert_eq(store_create(b.store, client(&b, 2), &our_side, NULL, TTL + 1, &v), STORE_OK);
 	bench_free(&b);
 }
 
@@ -221,10 +292,10 @@ Test(relay_store, bounds_pairings_of_one_client)
 	struct ticket t = create(&b, 0), u;
 
 	create(&b, 0);
-	cr_assert_eq(store_create(b.store, client(&b, 1), ours, 0, &u), STORE_TOO_MANY);
-	cr_assert_eq(store_create(b.store, client(&b, 2), ours, 0, &u), STORE_OK);
+	cr_assert_eq(store_create(b.store, client(&b, 1), &our_side, NULL, 0, &u), STORE_TOO_MANY);
+	cr_assert_eq(store_create(b.store, client(&b, 2), &our_side, NULL, 0, &u), STORE_OK);
 	cr_assert_eq(join(&b, &t, NULL, 0), STORE_OK);
-	cr_assert_eq(store_create(b.store, client(&b, 1), ours, 0, &u), STORE_TOO_MANY);
+	cr_assert_eq(store_create(b.store, client(&b, 1), &our_side, NULL, 0, &u), STORE_TOO_MANY);
 	cr_assert_eq(read_as(&b, &t, NULL, 0), STORE_OK);
 	create(&b, 0);
 	create(&b, TTL);
@@ -243,7 +314,7 @@ Test(relay_store, bounds_bytes_and_gives_up_repetitions_first)
 	create(&b, 0);
 	cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_GONE);
 	cr_assert_eq(join(&b, &u, NULL, 0), STORE_OK);
-	cr_assert_eq(store_create(b.store, client(&b, 1), ours, 0, &v), STORE_FULL);
+	cr_assert_eq(store_create(b.store, client(&b, 1), &our_side, NULL, 0, &v), STORE_FULL);
 	cr_assert_eq(read_as(&b, &u, NULL, 0), STORE_OK);
 	bench_free(&b);
 }
@@ -268,6 +339,7 @@ Test(relay_store, counts_what_becomes_of_pairings)
 {
 	struct bench b = bench_new(10, 10, 1000);
 	struct ticket t = create(&b, 0), late, u;
+	const struct side empty = { "", false };
 	struct store_stats got;
 	size_t one;
 
@@ -291,7 +363,7 @@ Test(relay_store, counts_what_becomes_of_pairings)
 	cr_assert_eq(got.expired, 2);
 	cr_assert_eq(got.open, 0);
 	cr_assert_eq(got.bytes, 0);
-	cr_assert_eq(store_create(b.store, client(&b, 1), "", 2 * TTL, &u), STORE_OK);
+	cr_assert_eq(store_create(b.store, client(&b, 1), &empty, NULL, 2 * TTL, &u), STORE_OK);
 	cr_assert_eq(store_stats(b.store, 2 * TTL).created, 4);
 	bench_free(&b);
 }
@@ -377,7 +449,7 @@ Test(relay_limit, remembers_clients_with_pairings_and_few_others)
 	for (uint8_t i = 2; i < 200; i++)
 		cr_assert(client_request(b.clients, client(&b, i), BUDGET_JOIN, 0));
 	cr_assert_eq(client(&b, 1), holder);
-	cr_assert_eq(store_create(b.store, holder, ours, 0, &t), STORE_TOO_MANY);
+	cr_assert_eq(store_create(b.store, holder, &our_side, NULL, 0, &t), STORE_TOO_MANY);
 	bench_free(&b);
 }
 
