@@ -62,21 +62,31 @@ struct key_seen {
 #define KEY_MASKED 'x'
 enum { KEY_HEX_PRIVATE = 128 };
 
+/* An Ed25519 signature: its bytes, and the size of its hexadecimal digits with the NUL. */
+enum { SIGNATURE_LEN = 64, SIGNATURE_HEX = 129 };
+
+/*
+ * A node signs with the key that LOOK_KEY tells of; that its file and its configuration hold different keys may
+ * be seen by LOOK_KEY alone. The line has 1 to this many characters of printable ASCII.
+ */
+enum { SIGN_MAX = 100 };
+
 enum look_kind {
 	LOOK_RUN,  /* cmd, which changes nothing */
 	LOOK_FILE, /* a file's text */
 	LOOK_KEY,  /* a node's public key */
 	LOOK_NODE, /* a node's process */
 	LOOK_ASK,  /* one question to a Unix socket: 5 seconds, 16 MiB */
+	LOOK_SIGN, /* a node's signature of a line, made where its key lives */
 };
 
 /* One thing to look at, and what was seen. */
 struct look {
 	enum look_kind kind;
-	const char *place;   /* a jail, NULL for the host; LOOK_KEY, LOOK_NODE: the node */
-	const char *path;    /* of the file, or of the socket */
-	size_t max;          /* LOOK_FILE: bytes; a larger file is an error */
-	const char *request; /* LOOK_ASK */
+	const char *place; /* a jail, NULL for the host; LOOK_KEY, LOOK_NODE, LOOK_SIGN: the node */
+	const char *path;  /* of the file, or of the socket */
+	size_t max;        /* LOOK_FILE: bytes; a larger file is an error */
+	const char *request; /* LOOK_ASK; LOOK_SIGN: the line, up to SIGN_MAX characters */
 	struct command cmd;  /* LOOK_RUN; its jail, not place, counts */
 
 	/*
@@ -86,7 +96,7 @@ struct look {
 	int rc;
 	struct err err;
 	struct output output; /* LOOK_RUN */
-	const char *text;     /* LOOK_FILE, LOOK_ASK; NUL-terminated */
+	const char *text; /* NUL-terminated: LOOK_FILE, LOOK_ASK; LOOK_SIGN: lower-case digits */
 	size_t len;
 	struct key_seen key;     /* LOOK_KEY */
 	struct node_state state; /* LOOK_NODE */
@@ -180,6 +190,16 @@ int port_node_state(const struct port *p, const char *node, struct arena *a, str
 /* 0: answered. 1: nobody listens there. */
 int port_ask(const struct port *p, const char *place, const char *socket, const char *request,
 	struct arena *a, const char **reply, struct err *e);
+
+/*
+ * Has every one of the n nodes sign the line, all in one look; signatures[i] is that of nodes[i]. The error
+ * names the first node that did not. Whether a signature is the node's is for the caller to check.
+ */
+int port_sign(const struct port *p, const char *const *nodes, size_t n, const char *line,
+	struct arena *a, uint8_t (*signatures)[SIGNATURE_LEN], struct err *e);
+
+/* The bytes of a signature as LOOK_SIGN tells it; false: these are not its digits. */
+bool signature_read(const char *hex, uint8_t out[SIGNATURE_LEN]);
 
 /*
  * Runs one command that must succeed. On another status than 0 the error is "NAME: first line of

@@ -10,6 +10,7 @@ static const char *place_of(const struct look *v)
 		return v->cmd.jail;
 	case LOOK_KEY:
 	case LOOK_NODE:
+	case LOOK_SIGN:
 		return port_place(v->place);
 	case LOOK_FILE:
 	case LOOK_ASK:
@@ -55,6 +56,12 @@ static struct command command_of(const struct look *v, const char *place, struct
 		c.input_len = strlen(v->request);
 		break;
 	}
+	case LOOK_SIGN: {
+		const char *const args[] = { FREEBSD_KEY, FREEBSD_CONF,
+			number(a, FREEBSD_CONF_MAX + 1), v->request, NULL };
+
+		return freebsd_command(place, freebsd_script_sign, args, a);
+	}
 	}
 	return c;
 }
@@ -82,6 +89,10 @@ static int parse(struct look *v, const struct output *out, const char *place, st
 		rc = freebsd_parse_ask(out, place, a, &v->text, &v->len, &v->err);
 		if (rc < 0)
 			err_wrap(&v->err, "ask %s", v->path);
+		break;
+	case LOOK_SIGN:
+		rc = freebsd_parse_sign(out, place, a, &v->text, &v->err);
+		v->len = rc == 0 ? strlen(v->text) : 0;
 		break;
 	}
 	return rc;

@@ -117,6 +117,13 @@ static bool parse_mode(const char *s, unsigned *mode)
 	return true;
 }
 
+/* Whether the line is the first behind what openssl(1) told of a key. */
+static bool ends_key(const char *line)
+{
+	return text_begins(line, "end\n") || text_begins(line, "conf ") ||
+		text_begins(line, "signed ");
+}
+
 /* "file MODE UID" and the key that openssl(1) told, up to the line that is neither. */
 static int parse_key_file(const char *line, struct rest *r, const char *place, struct arena *a,
 	struct key_seen *key, struct err *e)
@@ -137,8 +144,7 @@ static int parse_key_file(const char *line, struct rest *r, const char *place, s
 		return err_set(e, ERR_CONFIG, NOWHERE,
 			"the key file %s is open to others (mode %04o): chmod 600 %s", FREEBSD_KEY,
 			bits, FREEBSD_KEY);
-	while ((end = memchr(r->s, '\n', r->len)) != NULL && !text_begins(r->s, "end\n") &&
-		!text_begins(r->s, "conf ")) {
+	while ((end = memchr(r->s, '\n', r->len)) != NULL && !ends_key(r->s)) {
 		r->len -= (size_t)(end + 1 - r->s);
 		r->s = end + 1;
 	}
@@ -215,32 +221,99 @@ static int parse_key_conf(const char *hex, struct rest *r, const struct output *
 	return 0;
 }
 
-int freebsd_parse_key(const struct output *out, const char *place, struct arena *a,
-	struct key_seen *key, struct err *e)
+/*
+ * What is told of a key file, and the next line. 1: it is "end"; 0: it is more, and *line is what stands behind
+ * the word there. key->in_file: there is a key file.
+ */
+static int parse_key_start(const struct output *out, struct rest *r, const char *word,
+	const char *place, struct arena *a, struct key_seen *key, const char **line, struct err *e)
 {
-	struct rest r = { out->out, out->out_len };
-	const char *line;
-	bool known = false;
+	const char *first;
 
 	*key = (struct key_seen){ 0 };
 	if (out->status != 0)
 		return freebsd_said(out, e);
-	line = take_line(&r, a);
-	if (line == NULL || (strcmp(line, "none") != 0 && !text_begins(line, "file ")))
+	first = take_line(r, a);
+	if (first == NULL || (strcmp(first, "none") != 0 && !text_begins(first, "file ")))
 		return broken(out, place, e);
-	if (text_begins(line, "file ")) {
-		if (parse_key_file(line, &r, place, a, key, e) < 0)
+	if (text_begins(first, "file ")) {
+		if (parse_key_file(first, r, place, a, key, e) < 0)
 			return -1;
-		known = key->in_file = true;
+		key->in_file = true;
 	}
-	line = take_line(&r, a);
-	if (line == NULL)
+	*line = take_line(r, a);
+	if (*line == NULL)
 		return broken(out, place, e);
-	if (strcmp(line, "end") == 0)
-		return r.len != 0 ? freebsd_garbled(place, e) : known ? 0 : 1;
-	if (!text_begins(line, "conf "))
+	if (strcmp(*line, "end") == 0)
+		return r->len != 0 ? freebsd_garbled(place, e) : 1;
+	if (!text_begins(*line, word))
 		return freebsd_garbled(place, e);
-	return parse_key_conf(line + strlen("conf "), &r, out, place, known, a, key, e);
+	*line += strlen(word);
+	return 0;
+}
+
+int freebsd_parse_key(const struct output *out, const char *place, struct arena *a,
+	struct key_seen *key, struct err *e)
+{
+	struct rest r = { out->out, out->out_len };
+	const char *hex;
+	int rc = parse_key_start(out, &r, "conf ", place, a, key, &hex, e);
+
+	if (rc == 0)
+		return parse_key_conf(hex, &r, out, place, key->in_file, a, key, e);
+	return rc == 1 && key->in_file ? 0 : rc;
+}
+
+static bool is_signature(const char *hex)
+{
+	return strspn(hex, "0123456789abcdef") == SIGNATURE_HEX - 1 &&
+		hex[SIGNATURE_HEX - 1] == '\0';
+}
+
+/* Why there is no signature. */
+static int unsigned_by(const char *what, bool in_file, const char *place, struct err *e)
+{
+	if (strcmp(what, "old") == 0)
+		return err_set(
+			e, ERR_SYSTEM, NOWHERE, "its openssl cannot sign (it is older than 3.0)");
+	if (strcmp(what, "-") != 0)
+		return freebsd_garbled(place, e);
+	if (in_file)
+		return err_set(e, ERR_SYSTEM, NOWHERE,
+			"its openssl does not sign with the key in %s; is it whole?", FREEBSD_KEY);
+	return err_set(e, ERR_SYSTEM, NOWHERE,
+		"its openssl does not sign with the PrivateKey in %s; is yggdrasil installed, and "
+		"is the key right?",
+		FREEBSD_CONF);
+}
+
+int freebsd_parse_sign(const struct output *out, const char *place, struct arena *a,
+	const char **hex, struct err *e)
+{
+	struct rest r = { out->out, out->out_len };
+	struct key_seen key;
+	const char *what;
+	bool parsed;
+	int rc = parse_key_start(out, &r, "signed ", place, a, &key, &what, e);
+
+	if (rc == 1 && key.in_file)
+		return freebsd_garbled(place, e);
+	if (rc != 0)
+		return rc;
+	if (key.in_file && r.len != 0)
+		return freebsd_garbled(place, e);
+	if (!key.in_file) {
+		if (!take_end(&r))
+			return broken(out, place, e);
+		/* A daemon makes a key up where the configuration has none. */
+		rc = conf_has_key(&r, a, &parsed, e);
+		if (rc != 0)
+			return rc;
+	}
+	if (!is_signature(what))
+		return unsigned_by(what, key.in_file, place, e);
+	*hex = what;
+	return 0;
 }
 
 static bool parse_pid(const char *s, pid_t *out)

@@ -63,6 +63,36 @@
 	"	sed -e \"s/$any/Jmesh/g\" \"$1\" | yggdrasil -useconf \"$2\" 2>/dev/null\n" \
 	"}\n"
 
+/* Tells of $key as a public key; the caller has no use for names of files any more. */
+#define KEY_FILE \
+	"set -f\n" \
+	"if [ ! -e \"$key\" ]; then\n" \
+	"	echo none\n" \
+	"elif [ ! -f \"$key\" ]; then\n" \
+	"	echo \"$key is not a regular file\" >&2\n" \
+	"	exit 1\n" \
+	"else\n" \
+	"	set -- $(ls -lnL \"$key\")\n" \
+	"	echo \"file $1 $3\"\n" \
+	"	if ! command -v openssl >/dev/null 2>&1; then\n" \
+	"		echo 'there is no openssl to look at the key with' >&2\n" \
+	"		exit 1\n" \
+	"	fi\n" \
+	"	if [ \"$(grep -c -e '^-----BEGIN' \"$key\")\" = 1 ] &&\n" \
+	"	    grep -q -e '^-----BEGIN PRIVATE KEY-----' \"$key\"; then\n" \
+	"		openssl pkey -passin pass: -in \"$key\" -pubout 2>/dev/null </dev/null\n" \
+	"	fi\n" \
+	"fi\n"
+
+/* A configuration that names a key may hold none: the line may be a comment. Whoever is told of it parses it. */
+#define CONF_OR_END \
+	"if [ ! -f \"$conf\" ] || ! grep -Eiq 'PrivateKey([^P]|$)' \"$conf\"; then\n" \
+	"	echo end\n" \
+	"	exit 0\n" \
+	"fi\n"
+#define CONF_TEXT \
+	"{ head -c \"$max\" <\"$conf\" && echo .; } | mask\n"
+
 /* $pids are the service's process and its offspring: daemon(8) may stand between rc and the node. */
 #define PIDS \
 	"out=$(service yggdrasil onestatus 2>&1 </dev/null)\n" \
@@ -146,32 +176,51 @@ const char freebsd_script_key[] =
 	MASK
 	OWN_KEY
 	"key=$1 conf=$2 max=$3\n"
-	"set -f\n"
-	"if [ ! -e \"$key\" ]; then\n"
-	"	echo none\n"
-	"elif [ ! -f \"$key\" ]; then\n"
-	"	echo \"$key is not a regular file\" >&2\n"
-	"	exit 1\n"
-	"else\n"
-	"	set -- $(ls -lnL \"$key\")\n"
-	"	echo \"file $1 $3\"\n"
-	"	if ! command -v openssl >/dev/null 2>&1; then\n"
-	"		echo 'there is no openssl to look at the key with' >&2\n"
-	"		exit 1\n"
-	"	fi\n"
-	"	if [ \"$(grep -c -e '^-----BEGIN' \"$key\")\" = 1 ] &&\n"
-	"	    grep -q -e '^-----BEGIN PRIVATE KEY-----' \"$key\"; then\n"
-	"		openssl pkey -passin pass: -in \"$key\" -pubout 2>/dev/null </dev/null\n"
-	"	fi\n"
-	"fi\n"
-	"if [ ! -f \"$conf\" ] || ! grep -Eiq 'PrivateKey([^P]|$)' \"$conf\"; then\n"
-	"	echo end\n"
-	"	exit 0\n"
-	"fi\n"
+	KEY_FILE
+	CONF_OR_END
 	"public=$(own_key \"$conf\" -publickey)\n"
 	"case $public in ''|*[!0-9a-f]*) public=- ;; esac\n"
 	"echo \"conf $public\"\n"
-	"{ head -c \"$max\" <\"$conf\" && echo .; } | mask\n";
+	CONF_TEXT;
+
+/*
+ * openssl(1) signs with Ed25519 only what is in a regular file, whose size it asks for. The key in a
+ * configuration goes through a pipe, and is in no file for a moment.
+ */
+const char freebsd_script_sign[] =
+	START
+	MASK
+	OWN_KEY
+	"key=$1 conf=$2 max=$3 line=$4\n"
+	"set -- /var/run/sign\n"
+	TEMPORARY
+	"sign() {\n"
+	"	openssl pkeyutl -sign -rawin -passin pass: -inkey \"$1\" -in \"$tmp\" 2>/dev/null |\n"
+	"	    head -c 65 | od -An -v -tx1 | tr -d ' \\n'\n"
+	"}\n"
+	KEY_FILE
+	"[ -f \"$key\" ] || key=\n"
+	"if [ -z \"$key\" ]; then\n"
+	CONF_OR_END
+	"	if ! command -v openssl >/dev/null 2>&1; then\n"
+	"		echo 'there is no openssl to sign with' >&2\n"
+	"		exit 1\n"
+	"	fi\n"
+	"fi\n"
+	"set -C\n"
+	"printf %s \"$line\" >\"$tmp\" || exit 1\n"
+	"if [ -n \"$key\" ]; then\n"
+	"	hex=$(sign \"$key\" </dev/null)\n"
+	"else\n"
+	"	hex=$(own_key \"$conf\" -exportkey | sign /dev/stdin)\n"
+	"fi\n"
+	"if [ ${#hex} != 128 ]; then\n"
+	"	hex=-\n"
+	"	openssl pkeyutl -help 2>&1 </dev/null | grep -q -e -rawin || hex=old\n"
+	"fi\n"
+	"echo \"signed $hex\"\n"
+	"[ -n \"$key\" ] && exit 0\n"
+	CONF_TEXT;
 
 /* cat(1) tells of a full disk, openssl(1) does not. */
 const char freebsd_script_key_make[] =

@@ -34,6 +34,13 @@ extern const char freebsd_script_mkdirs[];
  */
 extern const char freebsd_script_key[];
 
+/*
+ * KEY CONF BYTES LINE: the key file as in freebsd_script_key; then "end" where no key is seen, or "signed HEX",
+ * behind which the configuration and FREEBSD_END stand as there if it is the configuration's own key. For HEX
+ * there is "old" where openssl is too old to sign, and "-" where it does not for another reason.
+ */
+extern const char freebsd_script_sign[];
+
 /* KEY CONF: makes the key file; "done" or "exists". */
 extern const char freebsd_script_key_make[];
 

@@ -69,6 +69,8 @@ int freebsd_parse_file(const struct output *out, size_t max, const char *place, 
 	const char **text, size_t *len, struct err *e);
 int freebsd_parse_key(const struct output *out, const char *place, struct arena *a,
 	struct key_seen *key, struct err *e);
+int freebsd_parse_sign(const struct output *out, const char *place, struct arena *a,
+	const char **hex, struct err *e);
 int freebsd_parse_node(const struct output *out, const char *place, struct arena *a,
 	struct node_state *state, struct err *e);
 int freebsd_parse_ask(const struct output *out, const char *place, struct arena *a,

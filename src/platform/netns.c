@@ -133,6 +133,10 @@ static int look_one(const struct netns *n, struct look *v, const struct look *la
 		rc = netns_node_state(n->state_dir, v->place, a, &v->state, &v->err);
 		v->state.at_boot = true;
 		return rc;
+	case LOOK_SIGN:
+		rc = netns_key_sign(n->state_dir, v->place, v->request, a, &v->text, &v->err);
+		v->len = rc == 0 ? strlen(v->text) : 0;
+		return rc;
 	case LOOK_ASK:
 		rc = look_ask(v, last, a);
 		v->len = rc == 0 ? strlen(v->text) : 0;

@@ -27,9 +27,8 @@ static int check_file(const char *path, mode_t mode, uid_t uid, struct err *e)
 }
 
 /* 0: read. 1: there is no key file. */
-static int in_file(const char *path, struct arena *a, struct pubkey *key, struct err *e)
+static int in_file(const char *path, struct arena *a, uint8_t seed[SEED_LEN], struct err *e)
 {
-	uint8_t seed[SEED_LEN];
 	const char *text;
 	size_t len;
 	mode_t mode = 0;
@@ -44,14 +43,11 @@ static int in_file(const char *path, struct arena *a, struct pubkey *key, struct
 	if (rc != 0)
 		return rc;
 	rc = key_pem_parse(text, len, seed, e);
-	if (rc == 0)
-		*key = key_public(seed);
-	else
+	if (rc < 0)
 		err_wrap(e,
 			"the key file %s is wrong (restore it from a backup, or move it away to "
 			"give the node a new identity)",
 			path);
-	sodium_memzero(seed, sizeof(seed));
 	sodium_memzero((char *)text, len);
 	return rc;
 }
@@ -86,36 +82,71 @@ out:
 	return rc;
 }
 
-int netns_key_look(const char *state_dir, const char *node, struct arena *a, struct key_seen *out,
-	struct err *e)
+/* The node's seed, which the caller wipes whatever came of it. 0, 1 and -1 as LOOK_KEY. */
+static int identity(const char *state_dir, const char *node, struct arena *a,
+	uint8_t seed[SEED_LEN], bool *filed, struct err *e)
 {
 	struct node_paths paths;
-	uint8_t seed[SEED_LEN];
-	struct pubkey key;
+	uint8_t own[SEED_LEN];
 	bool parsed;
 	int rc;
 
 	netns_node_paths(state_dir, node, a, &paths);
-	rc = in_file(paths.key, a, &out->key, e);
+	rc = in_file(paths.key, a, seed, e);
 	if (rc < 0)
 		return -1;
-	out->in_file = rc == 0;
-	rc = in_conf(paths.conf, a, seed, &parsed, e);
-	if (rc == 0)
-		key = key_public(seed);
-	sodium_memzero(seed, sizeof(seed));
+	*filed = rc == 0;
+	rc = in_conf(paths.conf, a, own, &parsed, e);
 	/* Whoever reads the configuration says what is wrong with it; the identity is known. */
-	if (out->in_file && (rc == 1 || !parsed))
-		return 0;
-	if (rc != 0)
-		return rc;
-	if (out->in_file && memcmp(key.b, out->key.b, sizeof(key.b)) != 0)
-		return err_set(e, ERR_CONFIG, NOWHERE,
+	if (*filed && (rc == 1 || !parsed))
+		rc = 0;
+	else if (rc == 0 && !*filed)
+		memcpy(seed, own, sizeof(own));
+	else if (rc == 0 && sodium_memcmp(own, seed, sizeof(own)) != 0)
+		rc = err_set(e, ERR_CONFIG, NOWHERE,
 			"the node has two identities: %s and the PrivateKey in %s are different "
 			"keys; remove the one that is not to be",
 			paths.key, paths.conf);
-	out->key = key;
-	return 0;
+	sodium_memzero(own, sizeof(own));
+	return rc;
+}
+
+int netns_key_look(const char *state_dir, const char *node, struct arena *a, struct key_seen *out,
+	struct err *e)
+{
+	uint8_t seed[SEED_LEN];
+	int rc = identity(state_dir, node, a, seed, &out->in_file, e);
+
+	if (rc == 0)
+		out->key = key_public(seed);
+	sodium_memzero(seed, sizeof(seed));
+	return rc;
+}
+
+static const char *sign(const uint8_t seed[SEED_LEN], const char *line, struct arena *a)
+{
+	uint8_t secret[crypto_sign_SECRETKEYBYTES], public[crypto_sign_PUBLICKEYBYTES];
+	uint8_t signature[SIGNATURE_LEN];
+	char *hex = arena_alloc(a, SIGNATURE_HEX, 1);
+
+	_Static_assert((int)SIGNATURE_LEN == (int)crypto_sign_BYTES, "the size");
+	crypto_sign_seed_keypair(public, secret, seed);
+	crypto_sign_detached(signature, NULL, (const uint8_t *)line, strlen(line), secret);
+	sodium_memzero(secret, sizeof(secret));
+	return sodium_bin2hex(hex, SIGNATURE_HEX, signature, sizeof(signature));
+}
+
+int netns_key_sign(const char *state_dir, const char *node, const char *line, struct arena *a,
+	const char **hex, struct err *e)
+{
+	uint8_t seed[SEED_LEN];
+	bool filed;
+	int rc = identity(state_dir, node, a, seed, &filed, e);
+
+	if (rc == 0)
+		*hex = sign(seed, line, a);
+	sodium_memzero(seed, sizeof(seed));
+	return rc;
 }
 
 /* The key that the configuration holds is the node's identity; without one it gets a new one. */

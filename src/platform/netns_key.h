@@ -11,6 +11,10 @@
 int netns_key_look(const char *state_dir, const char *node, struct arena *a, struct key_seen *out,
 	struct err *e);
 
+/* LOOK_SIGN, with the key that LOOK_KEY tells of. *hex is in the arena. */
+int netns_key_sign(const char *state_dir, const char *node, const char *line, struct arena *a,
+	const char **hex, struct err *e);
+
 int netns_key_make(const char *state_dir, const char *node, struct err *e);
 
 #endif

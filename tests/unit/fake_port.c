@@ -3,6 +3,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <sodium.h>
+
+#include "base/key.h"
+
 struct answer {
 	const char *command;
 	struct output output;
@@ -16,14 +20,31 @@ struct file {
 	bool gone;
 };
 
+struct seed {
+	const char *node;
+	uint8_t b[SEED_LEN];
+};
+
 struct fake {
 	struct arena *arena;
 	struct answer *answers;
 	size_t n_answers, cap_answers;
 	struct file *files;
 	size_t n_files, cap_files;
+	struct seed *seeds;
+	size_t n_seeds, cap_seeds;
 	struct text log;
 };
+
+const char *fake_signature(const uint8_t *seed, const char *line, struct arena *a)
+{
+	uint8_t public[KEY_LEN], secret[crypto_sign_SECRETKEYBYTES], signature[SIGNATURE_LEN];
+	char *hex = arena_alloc(a, SIGNATURE_HEX, 1);
+
+	crypto_sign_seed_keypair(public, secret, seed);
+	crypto_sign_detached(signature, NULL, (const uint8_t *)line, strlen(line), secret);
+	return sodium_bin2hex(hex, SIGNATURE_HEX, signature, sizeof(signature));
+}
 
 struct fake *fake_new(struct arena *a)
 {
@@ -96,6 +117,16 @@ const char *fake_text(const struct fake *f, const char *path)
 	return file == NULL ? NULL : file->text;
 }
 
+void fake_seed(struct fake *f, const char *node, const uint8_t *seed)
+{
+	struct seed *s =
+		arena_push(f->arena, (void **)&f->seeds, f->n_seeds, &f->cap_seeds, sizeof(*s));
+
+	f->n_seeds++;
+	s->node = arena_dup(f->arena, node);
+	memcpy(s->b, seed, SEED_LEN);
+}
+
 static void log_input(struct fake *f, const struct command *c)
 {
 	size_t at = 0;
@@ -164,6 +195,18 @@ static int look_file(const struct fake *f, struct look *v, struct arena *a)
 	return 0;
 }
 
+static int look_sign(const struct fake *f, struct look *v, struct arena *a)
+{
+	for (size_t i = 0; i < f->n_seeds; i++) {
+		if (strcmp(f->seeds[i].node, v->place) != 0)
+			continue;
+		v->text = fake_signature(f->seeds[i].b, v->request, a);
+		v->len = strlen(v->text);
+		return 0;
+	}
+	return 1;
+}
+
 static int fake_look(void *self, struct look *v, size_t n, struct arena *a, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -172,6 +215,8 @@ static int fake_look(void *self, struct look *v, size_t n, struct arena *a, stru
 			v[i].rc = fake_run(self, &v[i].cmd, 1, a, &v[i].output, e);
 		else if (v[i].kind == LOOK_FILE)
 			v[i].rc = look_file(self, &v[i], a);
+		else if (v[i].kind == LOOK_SIGN)
+			v[i].rc = look_sign(self, &v[i], a);
 		else
 			err_set(&v[i].err, ERR_SYSTEM, NOWHERE, "there are no nodes here");
 	}

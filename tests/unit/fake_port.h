@@ -5,7 +5,7 @@
  *   "web$ nft -f -\n" and the standard input, each line of it behind "  < "; the host's name is "host"
  *   "replace PATH 644\n"  "create PATH 600\n"  "remove PATH\n"  "mkdirs PATH 700\n"
  *
- * Nodes and sockets are not faked.
+ * Nodes are not faked but for their signatures, sockets not at all.
  */
 #ifndef JMESH_TESTS_FAKE_PORT_H
 #define JMESH_TESTS_FAKE_PORT_H
@@ -26,6 +26,12 @@ void fake_answer(struct fake *f, const char *command, int status, const char *ou
 void fake_file(struct fake *f, const char *path, const char *text);
 void fake_folder(struct fake *f, const char *path);
 const char *fake_text(const struct fake *f, const char *path); /* NULL: there is no such file */
+
+/* The node's key: 32 bytes. */
+void fake_seed(struct fake *f, const char *node, const uint8_t *seed);
+
+/* What LOOK_SIGN tells where the node's key has that seed. */
+const char *fake_signature(const uint8_t *seed, const char *line, struct arena *a);
 
 /* What was asked since the last call. */
 const char *fake_log(struct fake *f);

@@ -240,6 +240,8 @@ MACHINE(freebsd, looks_at_everything_in_one_trip)
 		{ .kind = LOOK_RUN, .cmd = { .jail = "gone", .argv = argv } },
 		{ .kind = LOOK_ASK, .place = "web", .path = FREEBSD_SOCKET, .request = "{}" },
 		{ .kind = LOOK_KEY, .place = HOST_NODE },
+		{ .kind = LOOK_SIGN, .place = "web", .request = "line" },
+		{ .kind = LOOK_SIGN, .place = "gone", .request = "line" },
 	};
 
 	CHECK(lab_replace("web", "/usr/local/etc/f", "text", 0600) == 0);
@@ -254,7 +256,7 @@ MACHINE(freebsd, looks_at_everything_in_one_trip)
 	CHECK_TEXT(v[4].output.out, "x");
 	CHECK(v[5].rc == 0 && v[5].output.status == -1);
 	CHECK_TEXT(v[5].output.err, "jail gone does not run");
-	CHECK(v[6].rc == 1 && v[7].rc == 1);
+	CHECK(v[6].rc == 1 && v[7].rc == 1 && v[8].rc == 1 && v[9].rc == 1);
 	CHECK(port.ops->node_stop(port.self, "gone", &e) == 0);
 	/* One that ran a moment ago has lost nothing. */
 	CHECK(sandbox_sh("mv /mnt/jails/web /mnt/jails/else") == 0);
@@ -276,6 +278,7 @@ MACHINE(freebsd, survives_a_hostile_jail)
 		"printf 'pid 1\\npid 2\\n\\0boot YES\\nend\\n'",
 		"printf 'file -rw------- 0\\n'; exec head -c 100000 /dev/urandom",
 		"printf 'answer\\n'; exec yes",
+		"printf 'none\\nsigned '; exec head -c 128 /dev/zero",
 		"kill -9 $$",
 	};
 
@@ -289,15 +292,16 @@ MACHINE(freebsd, survives_a_hostile_jail)
 				.place = "evil",
 				.path = FREEBSD_SOCKET,
 				.request = "{}" },
+			{ .kind = LOOK_SIGN, .place = "evil", .request = "line" },
 			{ .kind = LOOK_NODE, .place = "web" },
 		};
 
 		lab_write("/mnt/jails/evil/evil", arena_printf(arena, "#!/bin/sh\n%s\n", evil[i]),
 			0755);
-		CHECK(port.ops->look(port.self, v, 5, arena, &e) == 0);
-		for (size_t j = 0; j < 4; j++)
+		CHECK(port.ops->look(port.self, v, 6, arena, &e) == 0);
+		for (size_t j = 0; j < 5; j++)
 			CHECK(v[j].rc == -1 && v[j].err.text[0] != '\0');
-		CHECK(v[4].rc == 0);
+		CHECK(v[5].rc == 0);
 		if (strcmp(evil[i], "echo done") != 0)
 			CHECK(lab_replace("evil", CONF, "text", 0600) < 0 &&
 				port.ops->key_make(port.self, "evil", &e) < 0);

@@ -317,3 +317,74 @@ Test(freebsd_parse, knows_a_node_by_its_key_file_or_its_configuration)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		cr_expect_str_eq(key(cases[i].said), cases[i].is, "%zu: %s", i, key(cases[i].said));
 }
+
+static const char *signature(const char *text)
+{
+	struct output out = said(text);
+	const char *hex;
+	int rc;
+
+	e = ERR_INIT;
+	rc = freebsd_parse_sign(&out, "web", arena, &hex, &e);
+	return rc < 0 ? e.text : rc == 1 ? "(none)" : hex;
+}
+
+#define FILED "file -rw------- 0\n" PEM
+#define HEX128 HEX OTHER
+#define HELD "\n{ PrivateKey: " X128 "\n}\n.\n"
+
+Test(freebsd_parse, takes_a_signature_by_a_key_that_it_would_take)
+{
+	static const struct {
+		const char *said, *is;
+	} cases[] = {
+		{ "none\nend\n", "(none)" },
+		{ FILED "signed " HEX128 "\n", HEX128 },
+		{ "none\nsigned " HEX128 HELD, HEX128 },
+		/* A comment, and a daemon that made a key up. */
+		{ "none\nsigned " HEX128 "\n{\n  # PrivateKey: " X128 "\n}\n.\n", "(none)" },
+		{ "none\nsigned -\n{ PrivateKey: abcd\n}\n.\n",
+			C ": PrivateKey is not 128 hexadecimal digits" },
+		{ "file -rw-r--r-- 0\n" PEM "signed " HEX128 "\n",
+			"the key file " K " is open to others (mode 0644): chmod 600 " K },
+		{ "file -rw------- 7\n" PEM "signed " HEX128 "\n",
+			"the key file " K " belongs to user 7: chown root " K
+			" if it is to be trusted" },
+		{ "file -rw------- 0\nsigned " HEX128 "\n",
+			WRONG "it is no Ed25519 key in PKCS#8" },
+		{ FILED "signed old\n", "its openssl cannot sign (it is older than 3.0)" },
+		{ "none\nsigned old" HELD, "its openssl cannot sign (it is older than 3.0)" },
+		{ FILED "signed -\n",
+			"its openssl does not sign with the key in " K "; is it whole?" },
+		{ "none\nsigned -" HELD,
+			"its openssl does not sign with the PrivateKey in " C
+			"; is yggdrasil installed, and is the key right?" },
+		{ FILED "signed \n", GARBLED },
+		{ FILED "signed " HEX "\n", GARBLED },
+		{ FILED "signed " HEX128 "0\n", GARBLED },
+		{ FILED "signed " HEX128 HEX "\n", GARBLED },
+		{ FILED "signed " HEX OTHER "\r\n", GARBLED },
+		{ FILED "signed  " HEX OTHER "\n", GARBLED },
+		{ FILED "signed \x1b[2J\n", GARBLED },
+		{ FILED "signed " X128 "\n", GARBLED },
+		{ FILED "signed " HEX128 "\nmore", GARBLED },
+		{ FILED "signed " HEX128 HELD, GARBLED },
+		{ FILED "signed " HEX128, GARBLED },
+		{ FILED "end\n", GARBLED },
+		{ FILED "conf " HEX "\n{}\n.\n", GARBLED },
+		{ "none\nsigned " HEX128 "\n", GARBLED },
+		{ "none\nsigned " HEX128 "\n{ PrivateKey: " X128 "\n}\n", GARBLED },
+		{ "none\nsigned " HEX HELD, GARBLED },
+		{ "none\nend\nmore", GARBLED },
+		{ "signed " HEX128 "\n", GARBLED },
+		{ "", GARBLED },
+	};
+	struct output failed = { .status = 1, .out = "", .err = "there is no openssl" };
+	const char *hex;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_str_eq(signature(cases[i].said), cases[i].is, "%zu: %s", i,
+			signature(cases[i].said));
+	cr_expect_eq(freebsd_parse_sign(&failed, "web", arena, &hex, &e), -1);
+	cr_expect_str_eq(e.text, "there is no openssl");
+}

@@ -449,6 +449,9 @@ static int port_look(void *self, struct look *v, size_t n, struct arena *a, stru
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].kind == LOOK_RUN) {
 			v[i].output = run_one(p, &v[i].cmd, words_of(p, &v[i].cmd));
+		} else if (v[i].kind != LOOK_FILE) {
+			v[i].rc =
+				err_set(&v[i].err, ERR_SYSTEM, NOWHERE, "there are no nodes here");
 		} else {
 			v[i].text = pf_port_text(p, v[i].place, v[i].path);
 			v[i].len = v[i].text == NULL ? 0 : strlen(v[i].text);

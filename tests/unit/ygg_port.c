@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 
 #include "base/key.h"
+#include "fake_port.h"
 
 static size_t find(const struct ygg_port *p, const char *path)
 {
@@ -133,6 +134,19 @@ static int look_key(const struct ygg_port *p, struct look *v)
 	return rc;
 }
 
+static int look_sign(const struct ygg_port *p, struct look *v, struct arena *a)
+{
+	uint8_t seed[SEED_LEN];
+	bool in_file;
+	int rc = seed_of(p, v->place, seed, &in_file, &v->err);
+
+	if (rc == 0) {
+		v->text = fake_signature(seed, v->request, a);
+		v->len = strlen(v->text);
+	}
+	return rc;
+}
+
 static int put(struct ygg_port *p, const char *verb, const char *path, const void *bytes,
 	size_t len, mode_t mode, struct err *e)
 {
@@ -242,6 +256,9 @@ static int fake_look(void *self, struct look *v, size_t n, struct arena *a, stru
 			break;
 		case LOOK_ASK:
 			v[i].rc = look_ask(p, &v[i], a);
+			break;
+		case LOOK_SIGN:
+			v[i].rc = look_sign(p, &v[i], a);
 			break;
 		}
 	}
