@@ -19,7 +19,7 @@ static bool is_digest(const char *s)
 
 static bool is_role(const char *s)
 {
-	return strcmp(s, "create") == 0 || strcmp(s, "join") == 0;
+	return strcmp(s, "create") == 0 || strcmp(s, "join") == 0 || strcmp(s, "rendezvous") == 0;
 }
 
 static bool is_peer_name(const char *s)
@@ -80,11 +80,29 @@ static int whole_number(const struct cJSON *object, const char *key, int64_t *ou
 	return 0;
 }
 
+/* Who the peer proved to be; all of it is missing where nothing was proved. */
+static int proof_of_json(
+	const struct cJSON *item, struct arena *a, struct lock_peer *peer, struct err *e)
+{
+	const struct cJSON *sealed;
+
+	if (json_member(item, "sealed", ERR_CONFIG, &sealed, e) < 0 ||
+		optional(item, "instance", is_peer_name, a, &peer->instance, e) < 0)
+		return -1;
+	if (sealed != NULL && !cJSON_IsBool(sealed))
+		return err_set(e, ERR_CONFIG, NOWHERE, "'sealed' is neither true nor false");
+	peer->sealed = cJSON_IsTrue(sealed);
+	if (peer->sealed != (peer->instance != NULL))
+		return err_set(e, ERR_CONFIG, NOWHERE,
+			"'sealed' and 'instance' go together: a sealed roster says whose it is");
+	return peer->sealed ? whole_number(item, "made", &peer->made, e) : 0;
+}
+
 static int peer_of_json(
 	const struct cJSON *item, struct arena *a, struct lock_peer *peer, struct err *e)
 {
-	static const char *const keys[] = { "name", "role", "code", "told", "paired_at", "jails",
-		NULL };
+	static const char *const keys[] = { "name", "role", "code", "told", "paired_at", "sealed",
+		"instance", "made", "jails", NULL };
 	const struct cJSON *jails;
 	const char *name;
 
@@ -98,6 +116,7 @@ static int peer_of_json(
 		optional(item, "code", is_digest, a, &peer->code, e) < 0 ||
 		optional(item, "told", is_digest, a, &peer->told, e) < 0 ||
 		whole_number(item, "paired_at", &peer->paired_at, e) < 0 ||
+		proof_of_json(item, a, peer, e) < 0 ||
 		json_member(item, "jails", ERR_CONFIG, &jails, e) < 0 ||
 		roster_of_lock(jails, a, &peer->roster, e) < 0)
 		return err_wrap(e, "peer '%s'", name);
@@ -253,6 +272,11 @@ static void format_peer(struct text *t, const struct lock_peer *peer)
 	if (peer->told != NULL)
 		text_addf(t, "      \"told\": \"%s\",\n", peer->told);
 	text_addf(t, "      \"paired_at\": %lld,\n", (long long)peer->paired_at);
+	if (peer->sealed)
+		text_addf(t,
+			"      \"sealed\": true,\n      \"instance\": \"%s\",\n"
+			"      \"made\": %lld,\n",
+			peer->instance, (long long)peer->made);
 	format_jails(t, &peer->roster);
 	text_add(t, "    }");
 }

@@ -3,7 +3,8 @@
  * only a digest is kept. Pure: where the file is and how it is replaced is pairing/store.h.
  *
  * {"format":1,"mesh":"laptop","peers":[{"name":"office","role":"create","code":"16 hex digits",
- *  "told":"roster_digest of ours","paired_at":1700000000,"jails":[{"name":…,"address":…}]}]}
+ *  "told":"roster_digest of ours","paired_at":1700000000,"sealed":true,"instance":"server",
+ *  "made":1700000000000,"jails":[{"name":…,"address":…,"public_key":…}]}]}
  */
 #ifndef JMESH_BASE_LOCK_H
 #define JMESH_BASE_LOCK_H
@@ -15,10 +16,13 @@
 
 struct lock_peer {
 	const char *name;  /* this user's name for the peer */
-	const char *role;  /* "create" or "join"; NULL: not known */
+	const char *role;  /* "create", "join" or "rendezvous"; NULL: not known */
 	const char *code;  /* code_digest of the code that was used; NULL: not known */
 	const char *told;  /* roster_digest of our roster as the peer has it */
 	int64_t paired_at; /* seconds since 1970 */
+	bool sealed; /* the roster was proved; false: whoever ran the relay could have written it */
+	const char *instance; /* sealed: what the peer calls itself, a label; else NULL */
+	int64_t made; /* sealed: when it made its message, milliseconds since 1970; else 0 */
 	struct roster roster;
 };
 
