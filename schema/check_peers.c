@@ -1,6 +1,8 @@
 /* Peers: what goes with what, and the rosters that are written down. */
+#include <sodium/utils.h>
 #include <string.h>
 
+#include "base/code.h"
 #include "schema/checker.h"
 #include "schema/problem.h"
 
@@ -41,14 +43,11 @@ static void check_pair(struct checker *c, const struct raw_peer *raw, size_t i)
 {
 	struct mesh_peer *peer = &c->mesh->peers[i];
 
-	peer->pair = raw->pair == RAW_CREATE ? PAIR_CREATE
-		: raw->pair == RAW_JOIN      ? PAIR_JOIN
-					     : PAIR_NONE;
-	if (raw->pair == RAW_RENDEZVOUS)
-		checker_wrong(c, checker_path(c, "peers[%zu].pair", i),
-			"use 'create' on one side and 'join' on the other",
-			"'pair: rendezvous' is not in this version of jmesh");
-	else if (peer->pair != PAIR_NONE && raw->n_jails != 0)
+	peer->pair = raw->pair == RAW_CREATE  ? PAIR_CREATE
+		: raw->pair == RAW_JOIN       ? PAIR_JOIN
+		: raw->pair == RAW_RENDEZVOUS ? PAIR_RENDEZVOUS
+					      : PAIR_NONE;
+	if (peer->pair != PAIR_NONE && raw->n_jails != 0)
 		checker_wrong(c, checker_path(c, "peers[%zu].pair", i), "remove one of the two",
 			"'pair: %s' and 'jails' together: a roster that is written down needs no "
 			"pairing",
@@ -63,7 +62,8 @@ static void check_pair(struct checker *c, const struct raw_peer *raw, size_t i)
 			!tree_has(c->tree, checker_path(c, "peers[%zu].name", i))))
 		return;
 	checker_wrong(c, checker_path(c, "peers[%zu]", i),
-		"add 'pair: create' or 'pair: join', or the peer's roster as 'jails:'",
+		"add 'pair: create', 'pair: join' or 'pair: rendezvous', or the peer's roster as "
+		"'jails:'",
 		"the peer has neither 'pair' nor 'jails'");
 }
 
@@ -89,9 +89,10 @@ static void check_codes(struct checker *c, const struct raw_peer *raw, size_t i)
 			    checker_path(c, "peers[%zu].%s", i, key)))
 			*codes[k].out = codes[k].value;
 		if (raw->pair == RAW_NONE || raw->pair == RAW_CREATE ||
+			raw->pair == RAW_RENDEZVOUS ||
 			(raw->pair == RAW_PAIR_UNSET && raw->n_jails != 0))
 			checker_wrong(c, checker_path(c, "peers[%zu].%s", i, key),
-				raw->pair == RAW_CREATE ? "the relay gives the code to who creates"
+				raw->pair == RAW_CREATE ? "who creates gets a code to pass on"
 							: NULL,
 				"'%s' goes only with 'pair: join'", key);
 		else if (first != NULL)
@@ -100,6 +101,76 @@ static void check_codes(struct checker *c, const struct raw_peer *raw, size_t i)
 				first, key);
 		first = first == NULL ? key : first;
 	}
+}
+
+/* What a sealed pairing needs is the secret, and a plain one knows of none. */
+static void check_pass(struct checker *c, size_t i)
+{
+	const struct mesh_peer *peer = &c->mesh->peers[i];
+	struct pass pass;
+	struct err e;
+
+	if (peer->pair != PAIR_JOIN || peer->code == NULL || pass_parse(peer->code, &pass, &e) < 0)
+		return;
+	sodium_memzero(&pass.secret, sizeof(pass.secret));
+	if (pass.sealed && peer->plain)
+		checker_wrong(c, checker_path(c, "peers[%zu].code", i),
+			"remove 'plain', or what is behind the '#' if the other side runs Jailrun",
+			"a code with a secret and 'plain: true' together");
+	else if (!pass.sealed && !peer->plain)
+		checker_wrong(c, checker_path(c, "peers[%zu].code", i),
+			"copy it whole, with what is behind the '#'; 'plain: true' pairs with "
+			"Jailrun, which has no secrets",
+			"this code has no secret");
+}
+
+static void check_plain(struct checker *c, const struct raw_peer *raw, size_t i)
+{
+	if (raw->plain != RAW_TRUE || raw->pair == RAW_CREATE || raw->pair == RAW_JOIN ||
+		(raw->pair == RAW_PAIR_UNSET && raw->n_jails == 0))
+		return;
+	checker_wrong(c, checker_path(c, "peers[%zu].plain", i),
+		raw->pair == RAW_RENDEZVOUS ? "a rendezvous is always sealed" : NULL,
+		"'plain' goes only with 'pair: create' and 'pair: join'");
+}
+
+static void check_secrets(struct checker *c, const struct raw_peer *raw, size_t i)
+{
+	struct mesh_peer *peer = &c->mesh->peers[i];
+	const struct {
+		const char *key, *value;
+		bool (*rule)(const char *, struct fault *);
+		const char **out;
+	} secrets[] = {
+		{ "secret_env", raw->secret_env, value_variable, &peer->secret_env },
+		{ "secret_file", raw->secret_file, value_path, &peer->secret_file },
+	};
+
+	for (size_t k = 0; k < sizeof(secrets) / sizeof(*secrets); k++) {
+		if (secrets[k].value == NULL)
+			continue;
+		if (checker_holds(c, secrets[k].value, secrets[k].rule,
+			    checker_path(c, "peers[%zu].%s", i, secrets[k].key)))
+			*secrets[k].out = secrets[k].value;
+		if (raw->pair != RAW_RENDEZVOUS &&
+			(raw->pair != RAW_PAIR_UNSET || raw->n_jails != 0))
+			checker_wrong(c, checker_path(c, "peers[%zu].%s", i, secrets[k].key), NULL,
+				"'%s' goes only with 'pair: rendezvous'", secrets[k].key);
+	}
+	if (raw->pair != RAW_RENDEZVOUS)
+		return;
+	if (raw->secret_env != NULL && raw->secret_file != NULL)
+		checker_wrong(c, checker_path(c, "peers[%zu].secret_file", i), "keep one of them",
+			"'secret_env' and 'secret_file' together: a peer has one secret");
+	else if (raw->secret_env == NULL && raw->secret_file == NULL)
+		checker_wrong(c, checker_path(c, "peers[%zu].pair", i),
+			"add 'secret_file' or 'secret_env'; jmesh secret makes a secret for both "
+			"sides",
+			"'pair: rendezvous' needs a secret");
+	if (peer->name != NULL && c->mesh->name != NULL && strcmp(peer->name, c->mesh->name) == 0)
+		checker_wrong(c, checker_path(c, "peers[%zu].name", i),
+			"name the peer as its own mesh file does",
+			"'pair: rendezvous' with a peer of this instance's own name");
 }
 
 /* The jail of that name before number j, or j: small rosters are quicker searched than hashed. */
@@ -222,6 +293,9 @@ void check_peers(struct checker *c, const struct raw_mesh *raw)
 			check_name(c, peer->name, i);
 		check_pair(c, peer, i);
 		check_codes(c, peer, i);
+		check_pass(c, i);
+		check_plain(c, peer, i);
+		check_secrets(c, peer, i);
 		check_roster(c, peer, i);
 		jails += peer->n_jails;
 	}

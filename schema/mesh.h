@@ -19,7 +19,7 @@ enum mesh_firewall { FIREWALL_AUTO, FIREWALL_PF, FIREWALL_NFTABLES };
 enum mesh_manage { MANAGE_AUTO, MANAGE_RULESET, MANAGE_ANCHOR };
 enum mesh_become { BECOME_NONE, BECOME_DOAS, BECOME_SUDO };
 enum mesh_dns { DNS_UNBOUND, DNS_NONE };
-enum mesh_pair { PAIR_NONE, PAIR_CREATE, PAIR_JOIN };
+enum mesh_pair { PAIR_NONE, PAIR_CREATE, PAIR_JOIN, PAIR_RENDEZVOUS };
 
 struct mesh_jail {
 	const char *name;    /* a label in lower case, no duplicates */
@@ -30,9 +30,11 @@ struct mesh_jail {
 struct mesh_peer {
 	const char *name; /* a label in lower case, not "local", no duplicates */
 	enum mesh_pair pair;
-	bool plain;
-	const char *code, *code_env, *code_file; /* at most one is set, and only with PAIR_JOIN */
-	bool has_roster;                         /* jails: was given */
+	bool plain; /* Jailrun's own, unauthenticated protocol; only with PAIR_CREATE and PAIR_JOIN */
+	/* At most one is set, and only with PAIR_JOIN. code is a pass (code.h): with a secret unless plain. */
+	const char *code, *code_env, *code_file;
+	const char *secret_env, *secret_file; /* exactly one with PAIR_RENDEZVOUS, else none */
+	bool has_roster;                      /* jails: was given */
 	struct roster roster;
 	int line;
 };

@@ -70,6 +70,8 @@ static const cyaml_schema_field_t peer_fields[] = {
 	TEXT("code", OPTIONAL, raw_peer, code),
 	TEXT("code_env", OPTIONAL, raw_peer, code_env),
 	TEXT("code_file", OPTIONAL, raw_peer, code_file),
+	TEXT("secret_env", OPTIONAL, raw_peer, secret_env),
+	TEXT("secret_file", OPTIONAL, raw_peer, secret_file),
 	LIST("jails", raw_peer, jails, n_jails, &roster_jail, 1, ROSTER_JAILS_MAX),
 	CYAML_FIELD_END,
 };

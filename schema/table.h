@@ -30,7 +30,7 @@ struct raw_peer {
 	const char *name;
 	enum raw_pair pair;
 	enum raw_bool plain;
-	const char *code, *code_env, *code_file;
+	const char *code, *code_env, *code_file, *secret_env, *secret_file;
 	struct raw_roster_jail *jails;
 	unsigned n_jails;
 };

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sodium/utils.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -141,10 +142,19 @@ bool value_zone(const char *s, struct fault *f)
 
 bool value_code(const char *s, struct fault *f)
 {
-	if (code_is_valid(s))
+	struct pass pass;
+	struct err e;
+	bool good = pass_parse(s, &pass, &e) == 0;
+
+	sodium_memzero(&pass.secret, sizeof(pass.secret));
+	if (good)
 		return true;
+	if (strchr(s, '#') != NULL)
+		return refuse(f, "is not a pairing code with its secret",
+			"copy it again, whole: 81-zephyr-night-climb#K7QF-... of 27 characters and "
+			"dashes");
 	return refuse(f, "is not a pairing code",
-		"it is 1 to 64 letters, digits and '-', like 81-zephyr-night-climb");
+		"it is 1 to 64 letters, digits and '-', and behind a '#' the secret");
 }
 
 bool value_variable(const char *s, struct fault *f)
@@ -152,7 +162,7 @@ bool value_variable(const char *s, struct fault *f)
 	if (is_word(s, 1, 255, "_") && !(s[0] >= '0' && s[0] <= '9'))
 		return true;
 	return refuse(f, "is not a name of an environment variable",
-		"code_env holds the variable's name, without '$'");
+		"it is letters, digits and '_', without '$'");
 }
 
 bool value_ipv4(const char *s, struct fault *f)

@@ -182,8 +182,8 @@ Test(schema, aliases_load_as_what_they_repeat)
 {
 	struct loaded l = load("version: 1\nname: &n laptop\nfirewall: {table: &t allowed}\n"
 			       "jails:\n  - &j {name: web}\npeers:\n"
-			       "  - {name: *t, pair: join, code: &c 81-zephyr}\n"
-			       "  - {name: studio, pair: join, code: *c}\n",
+			       "  - {name: *t, pair: join, plain: true, code: &c 81-zephyr}\n"
+			       "  - {name: studio, pair: join, plain: true, code: *c}\n",
 		false);
 
 	cr_assert_eq(l.rc, 0, "%s", l.problems.n == 0 ? "" : l.problems.v[0].text);
