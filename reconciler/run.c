@@ -184,28 +184,29 @@ static void find_needs(struct run *r, struct view *v)
 	v->needs = arena_alloc(r->a, r->mesh->n_peers, sizeof(*v->needs));
 	for (size_t i = 0; i < r->mesh->n_peers; i++) {
 		const struct mesh_peer *peer = &r->mesh->peers[i];
-		const char *code = NULL, *why = NULL;
+		const struct pass *pass = NULL;
+		const char *why = NULL;
 		struct err e;
 
 		if (peer->has_roster || peer->pair == PAIR_NONE)
 			continue;
-		if (r->hooks->code(r->hooks->ctx, peer, r->a, &code, &e) < 0) {
+		if (r->hooks->pass(r->hooks->ctx, peer, r->a, &pass, &e) < 0) {
 			/* The roster is there: where its code came from may be gone. */
 			if (lock_find(&v->lock, peer->name) != NULL)
 				continue;
 			failures_add(&v->failed, KIND_PAIRING, peer->name, NULL, peer->line, &e);
 			continue;
 		}
-		if (!want_pairing(peer, &v->lock, code, r->a, &why))
+		if (!want_pairing(peer, &v->lock, pass == NULL ? NULL : pass->code, r->a, &why))
 			continue;
-		v->needs[v->n_needs++] = (struct run_need){ peer, code, why };
+		v->needs[v->n_needs++] = (struct run_need){ peer, pass, why };
 		plan_add(&v->plan,
 			&(struct change){
 				.action = ACTION_PAIR,
 				.kind = KIND_PAIRING,
 				.scope = peer->name,
 				.key = "roster",
-				.after = peer->pair == PAIR_CREATE ? "create" : "join",
+				.after = want_pair_word(peer),
 				.why = why,
 				.line = peer->line,
 			});
@@ -217,6 +218,16 @@ static void find_notices(struct run *r, struct view *v)
 	struct roster ours = run_roster(r, v);
 	const char *digest = roster_digest(&ours, r->a);
 
+	for (size_t i = 0; i < r->mesh->n_peers; i++)
+		if (r->mesh->peers[i].plain)
+			strs_push(r->a, &v->notices,
+				arena_printf(r->a,
+					"the pairing with peer '%s' is UNAUTHENTICATED (plain: "
+					"true): "
+					"whoever runs the relay, or guesses the code first, "
+					"chooses whose "
+					"addresses are let in",
+					r->mesh->peers[i].name));
 	/* With a jail or a key missing it is not known who we are. */
 	if (v->n_ours != v->nodes.n || v->failed.n != 0)
 		return;

@@ -7,6 +7,7 @@
 #ifndef JMESH_RECONCILER_RUN_H
 #define JMESH_RECONCILER_RUN_H
 
+#include "base/code.h"
 #include "base/lock.h"
 #include "base/port.h"
 #include "reconciler/diff.h"
@@ -17,7 +18,7 @@
 /* A peer that a pairing is needed with. */
 struct run_need {
 	const struct mesh_peer *peer;
-	const char *code; /* for PAIR_JOIN; NULL: nobody gave one */
+	const struct pass *pass; /* for PAIR_JOIN and PAIR_RENDEZVOUS; NULL: nobody gave one */
 	const char *why;
 };
 
@@ -43,9 +44,12 @@ struct run_hooks {
 	int (*pair)(void *ctx, const struct run_need *needs, size_t n, const struct roster *ours,
 		const struct roster *reserved, bool wait, struct arena *a, struct run_paired *out,
 		struct failures *failed, struct err *e);
-	/* The code for a peer, from wherever the file says. 0, also when there is none (*code NULL). */
-	int (*code)(void *ctx, const struct mesh_peer *peer, struct arena *a, const char **code,
-		struct err *e);
+	/*
+	 * What to pair with a peer by, from wherever the file says: the code, and the secret unless it is
+	 * plain; of a rendezvous the code at which both meet. 0, also when there is none (*pass NULL).
+	 */
+	int (*pass)(void *ctx, const struct mesh_peer *peer, struct arena *a,
+		const struct pass **pass, struct err *e);
 	bool (*interrupted)(void *ctx);
 };
 

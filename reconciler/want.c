@@ -250,10 +250,29 @@ bool want_pairing(const struct mesh_peer *peer, const struct lock *lock, const c
 		*why = "the lock has no roster of it";
 		return true;
 	}
-	if (peer->pair == PAIR_JOIN && code != NULL &&
+	if (!peer->plain && !locked->sealed) {
+		*why = "its roster came unauthenticated, and the file does not say plain: true";
+		return true;
+	}
+	if (peer->pair != PAIR_CREATE && code != NULL &&
 		(locked->code == NULL || strcmp(locked->code, code_digest(code, a)) != 0)) {
-		*why = "its code has changed";
+		*why = peer->pair == PAIR_JOIN ? "its code has changed" : "its secret has changed";
 		return true;
 	}
 	return false;
+}
+
+const char *want_pair_word(const struct mesh_peer *peer)
+{
+	switch (peer->pair) {
+	case PAIR_CREATE:
+		return peer->plain ? "create, unauthenticated" : "create";
+	case PAIR_JOIN:
+		return peer->plain ? "join, unauthenticated" : "join";
+	case PAIR_RENDEZVOUS:
+		return "rendezvous";
+	case PAIR_NONE:
+		break;
+	}
+	return "none";
 }

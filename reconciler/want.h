@@ -55,11 +55,14 @@ void want_build(const struct mesh *mesh, const struct lock *lock, const struct g
 void want_lock_items(const struct lock *lock, struct items *out);
 
 /*
- * Whether a peer needs a handshake: the lock has no roster of it, or code (NULL: not known) is another
- * than the one the roster came by. *why says which.
+ * Whether a peer needs a handshake: the lock has no roster of it, or one that nobody proved and the file
+ * does not say plain, or code (NULL: not known) is another than the one the roster came by. *why says which.
  */
 bool want_pairing(const struct mesh_peer *peer, const struct lock *lock, const char *code,
 	struct arena *a, const char **why);
+
+/* How a pairing with that peer is made: "create", "join" or "rendezvous", and whether nobody proves anything. */
+const char *want_pair_word(const struct mesh_peer *peer);
 
 /*
  * Drops the live settings of a node that the plan starts anyway, says which changes restart a node,

@@ -38,6 +38,14 @@ static int prune(struct host *h, struct arena *a, struct err *e)
 	return pending_prune(h->state_dir, &keep, e);
 }
 
+static bool is_rendezvous(const struct mesh *mesh, const char *name)
+{
+	for (size_t i = 0; i < mesh->n_peers; i++)
+		if (strcmp(mesh->peers[i].name, name) == 0)
+			return mesh->peers[i].pair == PAIR_RENDEZVOUS;
+	return false;
+}
+
 static void say_waiting(const struct host *h, const struct report *report, const struct render *r)
 {
 	for (size_t i = 0; i < report->n_waiting; i++) {
@@ -47,10 +55,11 @@ static void say_waiting(const struct host *h, const struct report *report, const
 			fprintf(r->to, "%s: not paired with %s, because of --no-pair\n",
 				h->mesh.name, p->peer);
 		else
-			fprintf(r->to,
-				"%s: peer %s has not joined yet (code %s); run apply again to go "
-				"on\n",
-				h->mesh.name, p->peer, p->code == NULL ? "not known yet" : p->code);
+			fprintf(r->to, "%s: peer %s has not %s%s%s%s; run apply again to go on\n",
+				h->mesh.name, p->peer,
+				is_rendezvous(&h->mesh, p->peer) ? "come yet" : "joined yet",
+				p->code == NULL ? "" : " (code ", p->code == NULL ? "" : p->code,
+				p->code == NULL ? "" : ")");
 	}
 }
 

@@ -24,6 +24,7 @@ struct options {
 	bool json;
 	bool verbose;
 	bool pair;                 /* false with --no-pair */
+	bool yes;                  /* --yes: take unauthenticated rosters as they come */
 	int wait;                  /* --wait SECONDS */
 	struct strs code;          /* --code PEER=CODE, as given */
 	const char *peer;          /* teardown --peer, or NULL */
@@ -34,8 +35,8 @@ struct options {
 	struct strs trusted_proxy; /* relay --trusted-proxy, as given */
 	int ttl;
 	unsigned max_pairings, max_connections;
-	bool colour_out, colour_err; /* a terminal, and NO_COLOR is not set */
-	bool terminal_err;           /* standard error is a terminal */
+	bool colour_out, colour_err;    /* a terminal, and NO_COLOR is not set */
+	bool terminal_in, terminal_err; /* standard input and error are terminals */
 };
 
 /* A mesh file as it was read: problems are shown with the line they stand on. */
@@ -55,6 +56,7 @@ int cmd_roster(const struct options *o, struct arena *a);
 int cmd_teardown(const struct options *o, struct arena *a);
 int cmd_init(const struct options *o, struct arena *a);
 int cmd_relay(const struct options *o, struct arena *a);
+int cmd_secret(const struct options *o, struct arena *a);
 
 /* Reads FILE ("-": standard input), at most MESH_BYTES_MAX. ERR_CONFIG "FILE: is a directory" and so on. */
 int input_read(const char *file, struct arena *a, struct input *out, struct err *e);

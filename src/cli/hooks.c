@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/host.h"
+#include "cli/pass.h"
 #include "os/clock.h"
 #include "pairing/handshake.h"
 
@@ -88,54 +89,62 @@ static bool hook_interrupted(void *ctx)
 	return host_signal() != 0;
 }
 
-/* --code before the file; of the file one of code, code_env and code_file. */
-static int hook_code(
-	void *ctx, const struct mesh_peer *peer, struct arena *a, const char **code, struct err *e)
-{
-	struct host *h = ctx;
-	size_t len = strlen(peer->name);
-	struct loc at = { peer->line, 1 };
-	const char *source = "code_file";
-
-	for (size_t i = 0; i < h->options->code.n; i++) {
-		const char *given = h->options->code.v[i];
-		const char *equals = strchr(given, '=');
-
-		if ((size_t)(equals - given) == len &&
-			strcmp(name_fold(a, arena_dupn(a, given, len)), peer->name) == 0) {
-			*code = equals + 1;
-			return 0;
-		}
-	}
-	*code = peer->code;
-	if (peer->code_env != NULL) {
-		source = "code_env";
-		*code = getenv(peer->code_env);
-		if (*code == NULL || **code == '\0')
-			return err_set(e, ERR_CONFIG, at, "the environment has no %s (code_env)",
-				peer->code_env);
-	} else if (peer->code_file != NULL) {
-		struct input file;
-
-		if (input_read(peer->code_file, a, &file, e) < 0)
-			return err_wrap(e, "code_file");
-		*code = arena_dupn(a, file.text, strcspn(file.text, "\r\n"));
-	}
-	if (*code != NULL && !code_is_valid(*code))
-		return err_set(e, ERR_CONFIG, at,
-			"%s holds no pairing code (1 to 64 of A-Z a-z 0-9 -)", source);
-	return 0;
-}
-
 static void clear_line(const struct host *h)
 {
 	if (h->options->terminal_err)
 		fputs("\r\033[K", stderr);
 }
 
+/* One round of handshakes. */
+struct pairing {
+	struct host *host;
+	const struct roster *ours;
+};
+
+static int on_sign(void *ctx, const char *line, struct arena *a,
+	uint8_t (*signatures)[SEAL_SIGNATURE], struct err *e)
+{
+	const struct pairing *p = ctx;
+	const char **nodes = arena_alloc(a, p->ours->n, sizeof(*nodes));
+
+	for (size_t i = 0; i < p->ours->n; i++)
+		nodes[i] = p->ours->jails[i].name;
+	return port_sign(&p->host->port, nodes, p->ours->n, line, a, signatures, e);
+}
+
+/* Whether the line that is typed is "yes"; -1: none came. */
+static int ask_yes(void)
+{
+	char line[16];
+
+	if (fgets(line, sizeof(line), stdin) == NULL || host_signal() != 0)
+		return -1;
+	return strcmp(line, "yes\n") == 0 || strcmp(line, "y\n") == 0;
+}
+
+static int on_confirm(void *ctx, const char *peer, const struct roster *theirs)
+{
+	struct host *h = ((struct pairing *)ctx)->host;
+
+	clear_line(h);
+	fprintf(stderr,
+		"%s: this roster is UNAUTHENTICATED (plain: true); compare it with the other "
+		"side's:\n",
+		peer);
+	for (size_t i = 0; i < theirs->n; i++) {
+		char address[ADDR_TEXT];
+
+		addr_format(&theirs->jails[i].addr, address);
+		fprintf(stderr, "  %-20s %s\n", theirs->jails[i].name, address);
+	}
+	fprintf(stderr, "let these addresses in? [yes/no] ");
+	fflush(stderr);
+	return ask_yes();
+}
+
 static void on_code(void *ctx, const char *peer, const char *code, bool resumed)
 {
-	struct host *h = ctx;
+	struct host *h = ((struct pairing *)ctx)->host;
 
 	if (strs_has(&h->shown, code))
 		return;
@@ -143,7 +152,7 @@ static void on_code(void *ctx, const char *peer, const char *code, bool resumed)
 	clear_line(h);
 	fprintf(stderr, "%s: the pairing code is %s%s\n", peer, code,
 		resumed ? " (still waiting from an earlier run)" : "");
-	fprintf(stderr, "  there, with pair: join for peer %s: jmesh apply --code %s=%s\n",
+	fprintf(stderr, "  there, with pair: join for peer %s: jmesh apply --code '%s=%s'\n",
 		h->mesh.name, h->mesh.name, code);
 }
 
@@ -151,7 +160,7 @@ static bool on_tick(void *ctx, size_t waiting, int seconds_left)
 {
 	static const char spin[] = "|/-\\";
 	static unsigned turn;
-	struct host *h = ctx;
+	struct host *h = ((struct pairing *)ctx)->host;
 
 	if (h->options->terminal_err)
 		fprintf(stderr,
@@ -192,11 +201,45 @@ static void settle(const struct run_need *need, const struct handshake_result *r
 	}
 }
 
+/* What keeps a peer from being asked at all. */
+static int check_need(const struct host *h, const struct run_need *need, struct err *e)
+{
+	const struct mesh_peer *peer = need->peer;
+	const struct options *o = h->options;
+
+	if (peer->pair == PAIR_JOIN && need->pass == NULL)
+		return err_set(e, ERR_CONFIG, NOWHERE,
+			"no code to join with; give --code '%s=CODE', or code: in the mesh file",
+			peer->name);
+	if (peer->plain && !o->yes && !(o->terminal_in && o->terminal_err))
+		return err_set(e, ERR_CONFIG, NOWHERE,
+			"the pairing is unauthenticated (plain: true), and there is no terminal to "
+			"show its roster on: give --yes to let in whatever addresses the relay "
+			"hands out");
+	return 0;
+}
+
+static struct handshake_want want_of(const struct run_need *need)
+{
+	static const enum handshake_role roles[] = { [PAIR_CREATE] = HANDSHAKE_CREATE,
+		[PAIR_JOIN] = HANDSHAKE_JOIN,
+		[PAIR_RENDEZVOUS] = HANDSHAKE_RENDEZVOUS };
+
+	return (struct handshake_want){
+		.peer = need->peer->name,
+		.role = roles[need->peer->pair],
+		.plain = need->peer->plain,
+		.code = need->pass != NULL ? need->pass->code : NULL,
+		.secret = need->pass != NULL && need->pass->sealed ? &need->pass->secret : NULL,
+	};
+}
+
 static int hook_pair(void *ctx, const struct run_need *needs, size_t n, const struct roster *ours,
 	const struct roster *reserved, bool wait, struct arena *a, struct run_paired *out,
 	struct failures *failed, struct err *e)
 {
 	struct host *h = ctx;
+	struct pairing pairing = { h, ours };
 	struct handshake_conf conf = {
 		.mesh = h->mesh.name,
 		.relay_url = h->mesh.relay.url,
@@ -205,7 +248,9 @@ static int hook_pair(void *ctx, const struct run_need *needs, size_t n, const st
 		.lock_path = h->lock_path,
 		.ours = ours,
 		.reserved = reserved,
-		.ctx = h,
+		.ctx = &pairing,
+		.sign = on_sign,
+		.confirm = h->options->yes ? NULL : on_confirm,
 		.on_code = on_code,
 		.on_tick = on_tick,
 	};
@@ -216,23 +261,15 @@ static int hook_pair(void *ctx, const struct run_need *needs, size_t n, const st
 	int rc = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct mesh_peer *peer = needs[i].peer;
-		struct err none;
+		struct err why;
 
-		if (peer->pair == PAIR_JOIN && needs[i].code == NULL) {
-			err_set(&none, ERR_CONFIG, NOWHERE,
-				"no code to join with; give --code %s=CODE, or code: in the mesh "
-				"file",
-				peer->name);
-			failures_add(failed, KIND_PAIRING, peer->name, NULL, peer->line, &none);
+		if (check_need(h, &needs[i], &why) < 0) {
+			failures_add(failed, KIND_PAIRING, needs[i].peer->name, NULL,
+				needs[i].peer->line, &why);
 			continue;
 		}
 		asked[m] = &needs[i];
-		wants[m++] = (struct handshake_want){
-			.peer = peer->name,
-			.role = peer->pair == PAIR_JOIN ? HANDSHAKE_JOIN : HANDSHAKE_CREATE,
-			.code = peer->pair == PAIR_JOIN ? needs[i].code : NULL,
-		};
+		wants[m++] = want_of(&needs[i]);
 	}
 	if (m > 0)
 		rc = handshake_run(&conf, wants, m, seconds_left(h, wait), a, results, e);
@@ -254,7 +291,7 @@ void hooks_fill(struct host *h)
 		.take = hook_take,
 		.drop = hook_drop,
 		.pair = hook_pair,
-		.code = hook_code,
+		.pass = pass_find,
 		.interrupted = hook_interrupted,
 	};
 }

@@ -1,5 +1,6 @@
 #include "cli/host.h"
 
+#include <sodium/utils.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -56,19 +57,20 @@ static int check_codes(const struct host *h, struct arena *a, struct err *e)
 			? given
 			: name_fold(a, arena_dupn(a, given, (size_t)(equals - given)));
 		const struct mesh_peer *found = NULL;
+		struct pass pass;
 
-		if (equals == NULL || !code_is_valid(equals + 1))
-			return err_set(e, ERR_USAGE, NOWHERE,
-				"--code takes PEER=CODE, and a code is 1 to 64 of A-Z a-z 0-9 -: "
-				"'%s'",
-				given);
+		if (equals == NULL)
+			return err_set(
+				e, ERR_USAGE, NOWHERE, "--code takes PEER=CODE, not '%s'", given);
+		if (pass_parse(equals + 1, &pass, e) < 0)
+			return err_wrap(e, "--code of peer '%s'", peer);
+		sodium_memzero(&pass.secret, sizeof(pass.secret));
 		for (size_t j = 0; j < h->mesh.n_peers; j++)
 			if (strcmp(h->mesh.peers[j].name, peer) == 0)
 				found = &h->mesh.peers[j];
 		if (found == NULL || found->pair != PAIR_JOIN)
 			return err_set(e, ERR_USAGE, NOWHERE,
-				"--code %s: the mesh file has no peer '%s' with pair: join", given,
-				peer);
+				"--code: the mesh file has no peer '%s' with pair: join", peer);
 	}
 	return 0;
 }

@@ -170,6 +170,7 @@ int main(int argc, char **argv)
 		.max_connections = 1024,
 		.colour_out = coloured(STDOUT_FILENO),
 		.colour_err = coloured(STDERR_FILENO),
+		.terminal_in = isatty(STDIN_FILENO) != 0,
 		.terminal_err = isatty(STDERR_FILENO) != 0,
 	};
 	const struct command_words *c;

@@ -261,5 +261,6 @@ void render_failures(const struct render *r, const struct failures *f)
 void render_notices(const struct render *r, const struct strs *notices)
 {
 	for (size_t i = 0; i < notices->n; i++)
-		fprintf(r->to, "notice: %s\n", safe(r, notices->v[i]));
+		fprintf(r->to, "%snotice:%s %s\n", r->colour ? "\033[1;33m" : "",
+			r->colour ? "\033[0m" : "", safe(r, notices->v[i]));
 }

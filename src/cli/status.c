@@ -70,8 +70,18 @@ static const char *code_of(const struct status *s, const char *peer)
 {
 	for (size_t i = 0; i < s->n_pending; i++)
 		if (strcmp(s->pending[i].peer, peer) == 0)
-			return s->pending[i].code;
+			return s->pending[i].shown;
 	return NULL;
+}
+
+/* How far a peer's roster is to be believed: "sealed", "unauthenticated", "written"; NULL: there is none. */
+static const char *trust_of(const struct mesh_peer *peer, const struct lock_peer *locked)
+{
+	if (peer->has_roster)
+		return "written";
+	if (locked == NULL)
+		return NULL;
+	return locked->sealed ? "sealed" : "unauthenticated";
 }
 
 static bool is_pending(const struct status *s, const char *peer)
@@ -142,6 +152,9 @@ static cJSON *peer_json(const struct status *s, const struct mesh_peer *peer)
 
 	cJSON_AddStringToObject(one, "name", peer->name);
 	cJSON_AddStringToObject(one, "state", state_of(s, peer, locked));
+	render_json_text(one, "trust", trust_of(peer, locked), s->a);
+	render_json_text(one, "instance",
+		locked != NULL && !peer->has_roster ? locked->instance : NULL, s->a);
 	render_json_text(one, "code", code_of(s, peer->name), s->a);
 	if (locked != NULL && !peer->has_roster)
 		cJSON_AddNumberToObject(one, "paired_at", (double)locked->paired_at);
@@ -237,6 +250,10 @@ static void print_peer(const struct status *s, const struct mesh_peer *peer)
 			strftime(when, sizeof(when), " since %Y-%m-%d %H:%M", &tm) > 0)
 			fputs(when, stdout);
 	}
+	if (locked != NULL && !peer->has_roster && locked->sealed)
+		printf(", sealed, calls itself %s", locked->instance);
+	else if (locked != NULL && !peer->has_roster)
+		fputs(", UNAUTHENTICATED", stdout);
 	printf("%s%s\n", code == NULL ? "" : ", code ", code == NULL ? "" : code);
 	for (size_t i = 0; roster != NULL && i < roster->n; i++) {
 		char address[ADDR_TEXT];

@@ -13,6 +13,7 @@ enum {
 	TEARDOWN = 32,
 	RELAY = 64,
 	INIT = 128,
+	SECRET = 256,
 	HOST = DIFF | APPLY | STATUS | ROSTER | TEARDOWN,
 };
 
@@ -52,6 +53,10 @@ static const struct command_words commands[] = {
 		"given.\n"
 		"Exit status: 0 done; 1 an error.\n",
 		true },
+	{ "secret", SECRET, cmd_secret, "make a secret for two sides that pair by rendezvous",
+		"Prints 128 random bits, for secret_file or secret_env on both sides.\n"
+		"Exit status: 0; 1 an error.\n",
+		false },
 	{ "relay", RELAY, cmd_relay, "serve the pairing endpoints to other machines",
 		"Keeps pairings in memory alone; a line a request goes to standard error, without "
 		"codes and\n"
@@ -75,6 +80,8 @@ static const struct option_words options[] = {
 		"--wait takes seconds from 0 to 604800, not '%s'" },
 	{ "--no-pair", NULL, "run no pairing handshake", APPLY, OPTION_UNSET, FIELD(pair), 0, 0,
 		NULL },
+	{ "--yes", NULL, "let in whatever an unauthenticated pairing (plain: true) brings, unasked",
+		APPLY, OPTION_SET, FIELD(yes), 0, 0, NULL },
 	{ "--code", "PEER=CODE", "the code to join PEER with; may be given again for another peer",
 		DIFF | APPLY, OPTION_LIST, FIELD(code), 0, 0, NULL },
 	{ "--peer", "NAME", "only this peer's grants and names", TEARDOWN, OPTION_TEXT, FIELD(peer),

@@ -24,15 +24,21 @@ static int files_read(
 static bool fits(
 	const struct handshake_conf *c, const struct handshake_want *w, const struct record *rec)
 {
-	return rec != NULL && rec->role == w->role && strcmp(rec->relay, c->relay_url) == 0 &&
+	return rec != NULL && rec->role == w->role && rec->sealed == !w->plain &&
+		strcmp(rec->relay, c->relay_url) == 0 &&
 		(w->role == HANDSHAKE_CREATE || strcmp(rec->code, w->code) == 0);
 }
 
-/* A peer that was joined counts only by the same code: a new code asks for a new roster. */
+/*
+ * What was not proved does not count where proof is wanted. A peer that was joined counts only by the same
+ * code: a new code asks for a new roster.
+ */
 static bool is_paired(const struct handshake_want *w, const struct lock_peer *peer, struct arena *a)
 {
-	if (peer == NULL || w->role == HANDSHAKE_CREATE)
-		return peer != NULL;
+	if (peer == NULL || (!w->plain && !peer->sealed))
+		return false;
+	if (w->role == HANDSHAKE_CREATE)
+		return true;
 	return peer->code != NULL && strcmp(peer->code, code_digest(w->code, a)) == 0;
 }
 
@@ -50,11 +56,6 @@ static void find(const struct handshake_conf *c, const struct handshake_want *w,
 		out->found = BOOK_PENDING;
 		out->rec = *rec;
 	}
-}
-
-static bool is_same(const struct record *a, const struct record *b)
-{
-	return a != NULL && strcmp(a->code, b->code) == 0 && strcmp(a->relay, b->relay) == 0;
 }
 
 /* Both files, read under the state lock. */
@@ -83,7 +84,8 @@ int book_look(const struct handshake_conf *c, const struct handshake_want *w, st
 }
 
 int book_record(const struct handshake_conf *c, const struct handshake_want *w,
-	const struct record *rec, struct arena *a, struct page *out, struct err *e)
+	const struct record *old, const struct record *rec, struct arena *a, struct page *out,
+	struct err *e)
 {
 	struct statelock held = STATELOCK_INIT;
 	struct files f;
@@ -92,7 +94,9 @@ int book_record(const struct handshake_conf *c, const struct handshake_want *w,
 	if (begin(c, a, &held, &f, e) < 0)
 		return -1;
 	find(c, w, &f, a, out);
-	if (out->found == BOOK_NOTHING) {
+	if (out->found == BOOK_NOTHING ||
+		(out->found == BOOK_PENDING &&
+			record_is_same(records_find(&f.records, w->peer), old))) {
 		records_put(&f.records, a, rec);
 		rc = records_save(c->state_dir, &f.records, a, e);
 		*out = (struct page){ .found = BOOK_PENDING, .rec = *rec };
@@ -117,9 +121,24 @@ static int check(const struct handshake_conf *c, const struct handshake_want *w,
 	return rc < 0 ? err_wrap(e, "roster refused") : 0;
 }
 
+/* Of a rendezvous, whose code stays the same: what is not newer than what is known is somebody's copy. */
+static int check_made(const struct handshake_want *w, const struct obtained *theirs,
+	const struct lock *lock, struct err *e)
+{
+	const struct lock_peer *known = lock_find(lock, w->peer);
+
+	if (w->role != HANDSHAKE_RENDEZVOUS || known == NULL || theirs->made > known->made)
+		return 0;
+	return err_set(e, ERR_REMOTE, NOWHERE,
+		"roster refused: the message of '%s' is not newer than the one in the lock: the "
+		"relay "
+		"gives out an old message, or the clock there was set back",
+		w->peer);
+}
+
 /* The roster first: killed between the two, the next run finds it and needs no relay. */
 static int keep(const struct handshake_conf *c, const struct handshake_want *w,
-	const struct record *rec, const struct roster *theirs, struct arena *a, struct files *f,
+	const struct record *rec, const struct obtained *theirs, struct arena *a, struct files *f,
 	struct err *e)
 {
 	struct lock_peer peer = {
@@ -128,17 +147,21 @@ static int keep(const struct handshake_conf *c, const struct handshake_want *w,
 		.code = code_digest(rec->code, a),
 		.told = rec->told,
 		.paired_at = time(NULL),
-		.roster = *theirs,
+		.sealed = theirs->instance != NULL,
+		.instance = theirs->instance,
+		.made = theirs->made,
+		.roster = theirs->roster,
 	};
 
-	if (check(c, w, theirs, &f->lock, a, e) < 0)
+	if (check(c, w, &theirs->roster, &f->lock, a, e) < 0 ||
+		check_made(w, theirs, &f->lock, e) < 0)
 		return -1;
 	lock_put(&f->lock, a, &peer);
 	return lock_save(c->lock_path, &f->lock, a, e);
 }
 
 int book_obtained(const struct handshake_conf *c, const struct handshake_want *w,
-	const struct record *rec, const struct roster *theirs, struct arena *a, struct page *out,
+	const struct record *rec, const struct obtained *theirs, struct arena *a, struct page *out,
 	struct err *e)
 {
 	struct statelock held = STATELOCK_INIT;
@@ -150,9 +173,9 @@ int book_obtained(const struct handshake_conf *c, const struct handshake_want *w
 	find(c, w, &f, a, out);
 	if (out->found != BOOK_PAIRED) {
 		rc = keep(c, w, rec, theirs, a, &f, e);
-		*out = (struct page){ .found = BOOK_PAIRED, .roster = *theirs };
+		*out = (struct page){ .found = BOOK_PAIRED, .roster = theirs->roster };
 	}
-	if (rc == 0 && is_same(records_find(&f.records, w->peer), rec)) {
+	if (rc == 0 && record_is_same(records_find(&f.records, w->peer), rec)) {
 		records_drop(&f.records, w->peer);
 		rc = records_save(c->state_dir, &f.records, a, e);
 	}
@@ -169,7 +192,7 @@ int book_forget(const struct handshake_conf *c, const struct handshake_want *w,
 
 	if (begin(c, a, &held, &f, e) < 0)
 		return -1;
-	if (is_same(records_find(&f.records, w->peer), rec)) {
+	if (record_is_same(records_find(&f.records, w->peer), rec)) {
 		records_drop(&f.records, w->peer);
 		rc = records_save(c->state_dir, &f.records, a, e);
 	}

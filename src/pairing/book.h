@@ -6,6 +6,7 @@
 #ifndef JMESH_PAIRING_BOOK_H
 #define JMESH_PAIRING_BOOK_H
 
+#include "pairing/offer.h"
 #include "pairing/store.h"
 
 enum book {
@@ -24,16 +25,20 @@ struct page {
 int book_look(const struct handshake_conf *c, const struct handshake_want *w, struct arena *a,
 	struct page *out, struct err *e);
 
-/* Records rec, unless another run was first: then *out is what that one has. */
+/*
+ * Records rec where nothing is, or in the place of old (NULL: nothing), unless another run was first: then *out
+ * is what that one has.
+ */
 int book_record(const struct handshake_conf *c, const struct handshake_want *w,
-	const struct record *rec, struct arena *a, struct page *out, struct err *e);
+	const struct record *old, const struct record *rec, struct arena *a, struct page *out,
+	struct err *e);
 
 /*
  * Checks the roster that rec obtained against all others, writes it to the lock, and then forgets rec.
  * Where another run was first, *out is what that one wrote.
  */
 int book_obtained(const struct handshake_conf *c, const struct handshake_want *w,
-	const struct record *rec, const struct roster *theirs, struct arena *a, struct page *out,
+	const struct record *rec, const struct obtained *theirs, struct arena *a, struct page *out,
 	struct err *e);
 
 /* The relay does not know rec's code any more: forgets it, unless another run has more. */

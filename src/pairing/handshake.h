@@ -12,21 +12,25 @@
 
 #include "base/lock.h"
 #include "base/roster.h"
+#include "base/seal.h"
 #include "base/text.h"
 
-enum handshake_role { HANDSHAKE_CREATE, HANDSHAKE_JOIN };
+/* Of a rendezvous whoever comes first creates, and the other joins. */
+enum handshake_role { HANDSHAKE_CREATE, HANDSHAKE_JOIN, HANDSHAKE_RENDEZVOUS };
 
 struct handshake_want {
 	const char *peer;
 	enum handshake_role role;
-	const char *code; /* with HANDSHAKE_JOIN */
+	bool plain;                  /* Jailrun's own protocol: nobody proves anything */
+	const char *code;            /* not with HANDSHAKE_CREATE */
+	const struct secret *secret; /* where there is a code, unless it is plain */
 };
 
 enum handshake_status { HANDSHAKE_WAITING, HANDSHAKE_PAIRED, HANDSHAKE_FAILED };
 
 struct handshake_result {
 	enum handshake_status status;
-	const char *code;     /* create: the code to pass on; NULL while there is none */
+	const char *code;     /* create: what to pass on (pass_format); NULL while there is none */
 	struct roster roster; /* paired */
 	struct err err;       /* failed */
 };
@@ -41,6 +45,17 @@ struct handshake_conf {
 		*reserved; /* addresses that no peer may claim: ours, the host's, and those
 	                                  of peers whose roster is in the mesh file */
 	void *ctx;
+	/*
+	 * Signs the line (seal_statement) by the node of every jail of ours, in their order. Needed where
+	 * a want is not plain.
+	 */
+	int (*sign)(void *ctx, const char *line, struct arena *a,
+		uint8_t (*signatures)[SEAL_SIGNATURE], struct err *e);
+	/*
+	 * Whether a roster that nobody proved is to be let in. 1: yes. 0: no, and it is forgotten. -1: not
+	 * now; a later run asks again. NULL: yes.
+	 */
+	int (*confirm)(void *ctx, const char *peer, const struct roster *theirs);
 	/* A code is recorded and may be shown; resumed: an earlier call or another process made it, so it
 	 * may have been shown before. NULL: nobody asks. */
 	void (*on_code)(void *ctx, const char *peer, const char *code, bool resumed);
@@ -75,6 +90,7 @@ struct pending {
 	const char *peer;
 	enum handshake_role role;
 	const char *code;
+	const char *shown; /* what a person passes on or has passed on; of a rendezvous NULL */
 	int64_t created_at;
 };
 

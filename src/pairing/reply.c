@@ -57,9 +57,9 @@ int reply_created(const char *body, size_t len, struct arena *a, const char **co
 }
 
 static int polled(
-	const struct cJSON *root, struct arena *a, bool *joined, struct roster *out, struct err *e)
+	const struct cJSON *root, struct arena *a, bool *joined, struct parcel *out, struct err *e)
 {
-	const struct cJSON *item, *jails;
+	const struct cJSON *item;
 
 	if (json_member(root, "joined", ERR_REMOTE, &item, e) < 0)
 		return err_wrap(e, "its answer is refused");
@@ -67,22 +67,17 @@ static int polled(
 		return err_set(e, ERR_REMOTE, NOWHERE,
 			"its answer is refused: 'joined' is neither true nor false");
 	*joined = cJSON_IsTrue(item);
-	if (!*joined)
-		return 0;
-	if (json_member(root, "jails", ERR_REMOTE, &jails, e) < 0 ||
-		roster_of_json(jails, a, out, e) < 0)
-		return err_wrap(e, "roster refused");
-	return 0;
+	return *joined ? parcel_of_json(root, a, out, e) : 0;
 }
 
-int reply_polled(const char *body, size_t len, struct arena *a, bool *joined, struct roster *out,
+int reply_polled(const char *body, size_t len, struct arena *a, bool *joined, struct parcel *out,
 	struct err *e)
 {
 	struct cJSON *root;
 	int rc;
 
 	*joined = false;
-	*out = (struct roster){ NULL, 0 };
+	*out = (struct parcel){ 0 };
 	if (json_parse(body, len, REPLY_MAX, ERR_REMOTE, &root, e) < 0)
 		return err_wrap(e, "its answer is refused");
 	rc = polled(root, a, joined, out, e);

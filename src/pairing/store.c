@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <cjson/cJSON.h>
+#include <sodium/utils.h>
 
 #include "base/json.h"
 #include "os/file.h"
@@ -52,7 +53,7 @@ int lock_save(const char *path, const struct lock *l, struct arena *a, struct er
 
 const char *role_name(enum handshake_role role)
 {
-	return role == HANDSHAKE_CREATE ? "create" : "join";
+	return role == HANDSHAKE_CREATE ? "create" : role == HANDSHAKE_JOIN ? "join" : "rendezvous";
 }
 
 static const char *pending_path(const char *state_dir, struct arena *a)
@@ -78,11 +79,48 @@ static int optional(
 	return 0;
 }
 
+static int role_of_json(
+	const struct cJSON *item, struct arena *a, struct record *rec, struct err *e)
+{
+	const char *role, *as;
+
+	if (json_string(item, "role", ERR_CONFIG, &role, e) < 0 ||
+		optional(item, "as", a, &as, e) < 0)
+		return -1;
+	rec->role = strcmp(role, "join") == 0     ? HANDSHAKE_JOIN
+		: strcmp(role, "rendezvous") == 0 ? HANDSHAKE_RENDEZVOUS
+						  : HANDSHAKE_CREATE;
+	if (strcmp(role, role_name(rec->role)) != 0)
+		return err_set(e, ERR_CONFIG, NOWHERE, "unknown role '%s'", role);
+	as = rec->role != HANDSHAKE_RENDEZVOUS ? role : as;
+	rec->as = as != NULL && strcmp(as, "join") == 0 ? SEAL_JOIN : SEAL_CREATE;
+	return as != NULL ? 0 : err_set(e, ERR_CONFIG, NOWHERE, "a rendezvous lacks a key");
+}
+
+static int seal_of_json(
+	const struct cJSON *item, struct arena *a, struct record *rec, struct err *e)
+{
+	const struct cJSON *sealed;
+	const char *secret;
+	int rc;
+
+	if (json_member(item, "sealed", ERR_CONFIG, &sealed, e) < 0 ||
+		optional(item, "secret", a, &secret, e) < 0)
+		return -1;
+	rec->sealed = cJSON_IsTrue(sealed);
+	if ((secret != NULL) != (rec->sealed && rec->role == HANDSHAKE_CREATE))
+		return err_set(e, ERR_CONFIG, NOWHERE, "its secret is missing, or is one too many");
+	if (secret == NULL)
+		return 0;
+	rc = secret_parse(secret, strlen(secret), &rec->secret, e);
+	sodium_memzero((char *)secret, strlen(secret));
+	return rc;
+}
+
 static int record_of_json(
 	const struct cJSON *item, struct arena *a, struct record *rec, struct err *e)
 {
 	const struct cJSON *created;
-	const char *role;
 
 	if (optional(item, "peer", a, &rec->peer, e) < 0 ||
 		optional(item, "relay", a, &rec->relay, e) < 0 ||
@@ -91,12 +129,10 @@ static int record_of_json(
 		optional(item, "key", a, &rec->key, e) < 0 ||
 		optional(item, "sent", a, &rec->sent, e) < 0 ||
 		optional(item, "told", a, &rec->told, e) < 0 ||
-		json_string(item, "role", ERR_CONFIG, &role, e) < 0 ||
+		optional(item, "got", a, &rec->got, e) < 0 || role_of_json(item, a, rec, e) < 0 ||
+		seal_of_json(item, a, rec, e) < 0 ||
 		json_member(item, "created_at", ERR_CONFIG, &created, e) < 0)
 		return -1;
-	rec->role = strcmp(role, "join") == 0 ? HANDSHAKE_JOIN : HANDSHAKE_CREATE;
-	if (strcmp(role, role_name(rec->role)) != 0)
-		return err_set(e, ERR_CONFIG, NOWHERE, "unknown role '%s'", role);
 	if (!cJSON_IsNumber(created) || !(created->valuedouble >= 0) ||
 		created->valuedouble > 9007199254740992.0)
 		return err_set(e, ERR_CONFIG, NOWHERE, "'created_at' is not a time");
@@ -105,8 +141,8 @@ static int record_of_json(
 		return err_set(e, ERR_CONFIG, NOWHERE, "a pairing lacks a key");
 	if (!code_is_valid(rec->code))
 		return err_set(e, ERR_CONFIG, NOWHERE, "'%s' is not a code", rec->code);
-	if (rec->role == HANDSHAKE_JOIN && (rec->key == NULL || rec->sent == NULL))
-		return err_set(e, ERR_CONFIG, NOWHERE, "a join lacks a key");
+	if ((rec->as == SEAL_JOIN || rec->sealed) && (rec->key == NULL || rec->sent == NULL))
+		return err_set(e, ERR_CONFIG, NOWHERE, "a pairing lacks a key");
 	/* Both go into headers. */
 	if ((rec->token != NULL && !reply_is_token(rec->token)) ||
 		(rec->key != NULL && !reply_is_token(rec->key)))
@@ -173,6 +209,20 @@ static void put_string(cJSON *object, const char *key, const char *value)
 		must(cJSON_AddStringToObject(object, key, value));
 }
 
+static void put_seal(cJSON *item, const struct record *rec)
+{
+	char secret[SECRET_TEXT];
+
+	if (!rec->sealed)
+		return;
+	must(cJSON_AddTrueToObject(item, "sealed"));
+	if (rec->role != HANDSHAKE_CREATE)
+		return;
+	secret_format(&rec->secret, secret);
+	put_string(item, "secret", secret);
+	sodium_memzero(secret, sizeof(secret));
+}
+
 int records_save(const char *state_dir, const struct records *r, struct arena *a, struct err *e)
 {
 	cJSON *root = must(cJSON_CreateObject()), *list;
@@ -188,12 +238,16 @@ int records_save(const char *state_dir, const struct records *r, struct arena *a
 		cJSON_AddItemToArray(list, item);
 		put_string(item, "peer", rec->peer);
 		put_string(item, "role", role_name(rec->role));
+		if (rec->role == HANDSHAKE_RENDEZVOUS)
+			put_string(item, "as", rec->as == SEAL_JOIN ? "join" : "create");
 		put_string(item, "relay", rec->relay);
 		put_string(item, "code", rec->code);
+		put_seal(item, rec);
 		put_string(item, "token", rec->token);
 		put_string(item, "key", rec->key);
 		put_string(item, "sent", rec->sent);
 		put_string(item, "told", rec->told);
+		put_string(item, "got", rec->got);
 		must(cJSON_AddNumberToObject(item, "created_at", (double)rec->created_at));
 	}
 	text = cJSON_Print(root);
@@ -236,6 +290,29 @@ void records_drop(struct records *r, const char *peer)
 	memmove(slot, slot + 1, (size_t)(r->v + r->n - slot) * sizeof(*slot));
 }
 
+static bool is_equal(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool record_is_same(const struct record *a, const struct record *b)
+{
+	return a != NULL && b != NULL && is_equal(a->code, b->code) &&
+		is_equal(a->relay, b->relay) && is_equal(a->key, b->key);
+}
+
+static const char *shown_of(const struct record *rec, struct arena *a)
+{
+	char text[PASS_TEXT];
+
+	if (rec->role == HANDSHAKE_RENDEZVOUS)
+		return NULL;
+	if (!rec->sealed || rec->role != HANDSHAKE_CREATE)
+		return rec->code;
+	pass_format(rec->code, &rec->secret, text);
+	return arena_dup(a, text);
+}
+
 int pending_list(
 	const char *state_dir, struct arena *a, struct pending **out, size_t *n, struct err *e)
 {
@@ -248,7 +325,7 @@ int pending_list(
 	*out = arena_alloc(a, r.n, sizeof(**out));
 	for (size_t i = 0; i < r.n; i++)
 		(*out)[i] = (struct pending){ r.v[i].peer, r.v[i].role, r.v[i].code,
-			r.v[i].created_at };
+			shown_of(&r.v[i], a), r.v[i].created_at };
 	*n = r.n;
 	return 0;
 }

@@ -299,8 +299,12 @@ Test(apply, forgets_the_roster_of_a_peer_that_left_the_file)
 	const char *log;
 
 	lock_put(&w->lock, arena,
-		&(struct lock_peer){
-			.name = "gone", .role = "create", .paired_at = 1, .roster = { &api, 1 } });
+		&(struct lock_peer){ .name = "gone",
+			.role = "create",
+			.paired_at = 1,
+			.sealed = true,
+			.instance = "office",
+			.roster = { &api, 1 } });
 	items_add(&w->live, KIND_FIREWALL, "web", "address 209:1::", "allow", NULL, 0);
 	log = world_apply(w, RUN_PAIR_WAIT, &report);
 	cr_assert_lt(at(log, "revoke firewall web remove address 209:1::"), at(log, "save lock\n"));
@@ -321,8 +325,12 @@ Test(apply, lets_nobody_in_at_our_own_address_and_does_the_rest)
 	items_add(&w->live, KIND_FIREWALL, "web", "address 203::bad", "allow", NULL, 0);
 	cr_assert_eq(addr_parse(world_address(w, "web"), NOWHERE, &thief.addr, &e), 0);
 	lock_put(&w->lock, arena,
-		&(struct lock_peer){
-			.name = "office", .role = "create", .paired_at = 1, .roster = obtained });
+		&(struct lock_peer){ .name = "office",
+			.role = "create",
+			.paired_at = 1,
+			.sealed = true,
+			.instance = "office",
+			.roster = obtained });
 	w->log = text_new(arena);
 	log = world_apply(w, RUN_PAIR_WAIT, &report);
 	cr_assert(failed_with("web", "office/thief claims the address of our own web"));
@@ -502,8 +510,12 @@ Test(apply, tells_a_registry_and_the_lock_apart)
 
 	world_register(w);
 	lock_put(&w->lock, arena,
-		&(struct lock_peer){
-			.name = "gone", .role = "create", .paired_at = 1, .roster = { &api, 1 } });
+		&(struct lock_peer){ .name = "gone",
+			.role = "create",
+			.paired_at = 1,
+			.sealed = true,
+			.instance = "office",
+			.roster = { &api, 1 } });
 	items_add(&w->live, KIND_PAIRING, "gone", "recorded api", "209:1::", NULL, 0);
 	log = world_apply(w, RUN_PAIR_WAIT, &report);
 	cr_assert_lt(at(log, "revoke pairing gone remove recorded api\n"), at(log, "save lock\n"));

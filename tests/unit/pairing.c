@@ -166,8 +166,9 @@ Test(pairing, a_roster_that_another_run_is_about_to_write_is_waited_for)
 
 Test(pairing, several_are_polled_at_once_and_one_paired_returns)
 {
-	struct handshake_want wants[] = { { "office", HANDSHAKE_CREATE, NULL },
-		{ "studio", HANDSHAKE_CREATE, NULL }, { "attic", HANDSHAKE_CREATE, NULL } };
+	struct handshake_want wants[] = { { "office", HANDSHAKE_CREATE, true, NULL, NULL },
+		{ "studio", HANDSHAKE_CREATE, true, NULL, NULL },
+		{ "attic", HANDSHAKE_CREATE, true, NULL, NULL } };
 	struct handshake_result r[3];
 	struct err e = ERR_INIT;
 	time_t began = time(NULL);
@@ -186,8 +187,9 @@ Test(pairing, several_are_polled_at_once_and_one_paired_returns)
 
 Test(pairing, one_that_fails_stops_no_other)
 {
-	struct handshake_want wants[] = { { "office", HANDSHAKE_CREATE, NULL },
-		{ "studio", HANDSHAKE_JOIN, "a b" }, { "attic", HANDSHAKE_JOIN, "7-unknown" } };
+	struct handshake_want wants[] = { { "office", HANDSHAKE_CREATE, true, NULL, NULL },
+		{ "studio", HANDSHAKE_JOIN, true, "a b", NULL },
+		{ "attic", HANDSHAKE_JOIN, true, "7-unknown", NULL } };
 	struct handshake_result r[3];
 	struct err e = ERR_INIT;
 
@@ -211,7 +213,7 @@ Test(pairing, waits_as_long_as_it_is_told_and_ticks)
 
 Test(pairing, a_tick_interrupts)
 {
-	struct handshake_want want = { "office", HANDSHAKE_CREATE, NULL };
+	struct handshake_want want = { "office", HANDSHAKE_CREATE, true, NULL, NULL };
 	struct handshake_result r;
 	struct err e = ERR_INIT;
 	time_t began = time(NULL);
@@ -231,7 +233,7 @@ Test(pairing, no_jails_is_nothing_to_tell)
 
 Test(pairing, an_unusable_state_is_an_error_of_the_run)
 {
-	struct handshake_want want = { "office", HANDSHAKE_CREATE, NULL };
+	struct handshake_want want = { "office", HANDSHAKE_CREATE, true, NULL, NULL };
 	struct handshake_result r;
 	struct err e = ERR_INIT;
 	FILE *f = fopen(pair_pending_of(&pair_laptop), "w");
@@ -245,8 +247,8 @@ Test(pairing, an_unusable_state_is_an_error_of_the_run)
 
 Test(pairing, prunes_only_those_that_are_not_kept)
 {
-	struct handshake_want wants[] = { { "office", HANDSHAKE_CREATE, NULL },
-		{ "studio", HANDSHAKE_CREATE, NULL } };
+	struct handshake_want wants[] = { { "office", HANDSHAKE_CREATE, true, NULL, NULL },
+		{ "studio", HANDSHAKE_CREATE, true, NULL, NULL } };
 	struct handshake_result r[2];
 	struct strs keep = { 0 };
 	struct err e = ERR_INIT;

@@ -204,8 +204,8 @@ Test(pairing_hostile, a_refused_roster_of_a_join_needs_only_a_new_code)
 
 Test(pairing_hostile, two_peers_of_one_run_cannot_have_one_address)
 {
-	struct handshake_want wants[] = { { "office", HANDSHAKE_CREATE, NULL },
-		{ "studio", HANDSHAKE_CREATE, NULL } };
+	struct handshake_want wants[] = { { "office", HANDSHAKE_CREATE, true, NULL, NULL },
+		{ "studio", HANDSHAKE_CREATE, true, NULL, NULL } };
 	struct handshake_result r[2];
 	struct err e = ERR_INIT;
 	struct lock lock;

@@ -22,7 +22,7 @@ static pid_t spawn(struct side *s, enum handshake_role role, const char *code, i
 	pid = fork();
 	if (pid == 0) {
 		struct handshake_want want = { role == HANDSHAKE_CREATE ? "office" : "home", role,
-			code };
+			true, code, NULL };
 		struct handshake_result r;
 		struct err e = ERR_INIT;
 
@@ -72,7 +72,7 @@ static pid_t spawn_waiting(struct side *s)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		struct handshake_want want = { "office", HANDSHAKE_CREATE, NULL };
+		struct handshake_want want = { "office", HANDSHAKE_CREATE, true, NULL, NULL };
 		struct handshake_result r;
 		struct err e = ERR_INIT;
 

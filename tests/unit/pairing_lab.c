@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <criterion/criterion.h>
+#include <sodium.h>
 
 #include "pairing/store.h"
 
@@ -56,6 +57,40 @@ static bool on_tick(void *ctx, size_t waiting, int seconds_left)
 	return s->stop;
 }
 
+static int sign(void *ctx, const char *line, struct arena *a, uint8_t (*signatures)[SEAL_SIGNATURE],
+	struct err *e)
+{
+	const struct side *s = ctx;
+
+	(void)a;
+	if (s->seeds == NULL)
+		return err_set(e, ERR_SYSTEM, NOWHERE, "nobody signs here");
+	for (size_t i = 0; i < s->ours.n; i++) {
+		uint8_t key[crypto_sign_PUBLICKEYBYTES], secret[crypto_sign_SECRETKEYBYTES];
+
+		crypto_sign_seed_keypair(key, secret, s->seeds[i]);
+		crypto_sign_detached(
+			signatures[i], NULL, (const uint8_t *)line, strlen(line), secret);
+	}
+	return 0;
+}
+
+void pair_side_keys(struct side *s)
+{
+	uint8_t(*seeds)[32] = arena_alloc(pair_arena, s->ours.n, sizeof(*seeds));
+
+	for (size_t i = 0; i < s->ours.n; i++) {
+		struct roster_jail *jail = &s->ours.jails[i];
+		uint8_t secret[crypto_sign_SECRETKEYBYTES];
+
+		randombytes_buf(seeds[i], sizeof(seeds[i]));
+		crypto_sign_seed_keypair(jail->key.b, secret, seeds[i]);
+		jail->has_key = true;
+		jail->addr = addr_of_key(&jail->key);
+	}
+	s->seeds = seeds;
+}
+
 void pair_side_init(struct side *s, const char *name, const char *roster)
 {
 	struct err e = ERR_INIT;
@@ -73,6 +108,7 @@ void pair_side_init(struct side *s, const char *name, const char *roster)
 		.ctx = s,
 		.on_code = on_code,
 		.on_tick = on_tick,
+		.sign = sign,
 	};
 	mkdir(s->c.state_dir, 0700);
 }
@@ -99,7 +135,12 @@ void pair_teardown(void)
 struct handshake_result pair_run(
 	struct side *s, enum handshake_role role, const char *code, int wait_s)
 {
-	struct handshake_want want = { role == HANDSHAKE_CREATE ? "office" : "home", role, code };
+	struct handshake_want want = {
+		.peer = role == HANDSHAKE_CREATE ? "office" : "home",
+		.role = role,
+		.plain = true,
+		.code = code,
+	};
 	struct handshake_result result;
 	struct err e = ERR_INIT;
 

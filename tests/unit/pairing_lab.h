@@ -16,7 +16,10 @@ struct side {
 	char lock[128];
 	unsigned shown, ticks;
 	bool resumed, unrecorded, stop;
-	char code[65];
+	char code[PASS_TEXT];
+	const uint8_t (*seeds)[32]; /* of the nodes of ours, in their order; NULL: nobody signs */
+	int says;                   /* to an unproved roster: as handshake_conf.confirm */
+	unsigned confirmed;         /* how often it was asked */
 };
 
 extern struct arena *pair_arena;
@@ -32,7 +35,10 @@ void pair_side_init(struct side *s, const char *name, const char *roster);
 bool pair_in_file(const char *path, const char *needle);
 const char *pair_pending_of(const struct side *s); /* its file of pending pairings */
 
-/* One handshake with one peer: "office" for who creates, "home" for who joins. */
+/* Gives its jails keys of their own, and so new addresses. */
+void pair_side_keys(struct side *s);
+
+/* One handshake with one peer: "office" for who creates, "home" for who joins. It is plain. */
 struct handshake_result pair_run(
 	struct side *s, enum handshake_role role, const char *code, int wait_s);
 struct handshake_result pair_create(int wait_s);     /* the laptop's */

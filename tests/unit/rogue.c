@@ -26,23 +26,65 @@ static bool header(const char *request, const char *name, const char *value)
 	return value[0] != '\0' && strstr(request, line) != NULL;
 }
 
-static struct pairing *find(struct rogue *r, const char *path)
+static struct pairing *by_code(struct rogue *r, const char *code)
 {
-	char code[128] = "";
-
-	sscanf(path, "/pair/%127[^ ]", code);
 	for (size_t i = 0; i < r->n; i++)
 		if (strcmp(r->pairings[i].code, code) == 0)
 			return &r->pairings[i];
 	return NULL;
 }
 
-static void copy_key(struct pairing *p, const char *request)
+static struct pairing *find(struct rogue *r, const char *path)
+{
+	char code[128] = "";
+
+	sscanf(path, "/pair/%127[^ ]", code);
+	return by_code(r, code);
+}
+
+static void copy_key(char key[64], const char *request)
 {
 	const char *at = strstr(request, "\r\nIdempotency-Key: ");
 
 	if (at != NULL)
-		sscanf(at, "\r\nIdempotency-Key: %63[^\r]", p->key);
+		sscanf(at, "\r\nIdempotency-Key: %63[^\r]", key);
+}
+
+/* A code that the creator proposes; false: the relay is to make one. */
+static bool proposed(const struct rogue *r, const char *body, char code[32])
+{
+	const char *at = strstr(body, "\"code\":\"");
+
+	return !r->plain && at != NULL && sscanf(at, "\"code\":\"%31[a-z0-9-]", code) == 1;
+}
+
+static void create(struct rogue *r, const char *request, const char *body, char *out)
+{
+	char text[256], code[32] = "";
+	struct pairing *p;
+
+	if (proposed(r, body, code)) {
+		p = by_code(r, code);
+		if (p != NULL && !header(request, "Idempotency-Key: ", p->made_by)) {
+			reply(out, 409, "this code is taken");
+			return;
+		}
+		if (p != NULL)
+			goto found;
+	}
+	p = &r->pairings[r->n++];
+	memset(p, 0, sizeof(*p));
+	snprintf(p->code, sizeof(p->code), "%zu-zephyr", r->n);
+	if (code[0] != '\0')
+		snprintf(p->code, sizeof(p->code), "%s", code);
+	snprintf(p->token, sizeof(p->token), "tok.%zu", r->n);
+	snprintf(p->creator, sizeof(p->creator), "%s", body);
+	copy_key(p->made_by, request);
+found:
+	snprintf(text, sizeof(text),
+		r->plain ? "{\"code\":\"%s\"}" : "{\"code\":\"%s\",\"token\":\"%s\"}", p->code,
+		p->token);
+	reply(out, 200, text);
 }
 
 static void honest(struct rogue *r, const char *request, char *out)
@@ -53,15 +95,7 @@ static void honest(struct rogue *r, const char *request, char *out)
 	char text[9000];
 
 	if (post && strncmp(path, "/pair ", 6) == 0) {
-		p = &r->pairings[r->n++];
-		memset(p, 0, sizeof(*p));
-		snprintf(p->code, sizeof(p->code), "%zu-zephyr", r->n);
-		snprintf(p->token, sizeof(p->token), "tok.%zu", r->n);
-		snprintf(p->creator, sizeof(p->creator), "%s", body);
-		snprintf(text, sizeof(text),
-			r->plain ? "{\"code\":\"%s\"}" : "{\"code\":\"%s\",\"token\":\"%s\"}",
-			p->code, p->token);
-		reply(out, 200, text);
+		create(r, request, body, out);
 	} else if (p == NULL) {
 		reply(out, 404, "not found or expired");
 	} else if (post) {
@@ -71,7 +105,7 @@ static void honest(struct rogue *r, const char *request, char *out)
 			reply(out, 404, "not found or expired");
 			return;
 		}
-		copy_key(p, request);
+		copy_key(p->key, request);
 		p->joined = true;
 		snprintf(p->joiner, sizeof(p->joiner), "%s", body);
 		reply(out, 200, p->creator);

@@ -8,7 +8,8 @@
 #include <sys/types.h>
 
 struct pairing {
-	char code[32], token[32], key[64];
+	char code[32], token[32];
+	char made_by[64], key[64]; /* the keys of who created and of who joined */
 	char creator[8192], joiner[8192];
 	bool joined, read;
 };

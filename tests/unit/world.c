@@ -258,6 +258,8 @@ static int pair(void *ctx, const struct run_need *needs, size_t n, const struct 
 				.role = "create",
 				.told = roster_digest(ours, w->a),
 				.paired_at = 1,
+				.sealed = true,
+				.instance = "office",
 				.roster = *w->obtained,
 			});
 		strs_push(a, &out->paired, peer);
@@ -265,12 +267,14 @@ static int pair(void *ctx, const struct run_need *needs, size_t n, const struct 
 	return 0;
 }
 
-static int code(
-	void *ctx, const struct mesh_peer *peer, struct arena *a, const char **out, struct err *e)
+static int pass(void *ctx, const struct mesh_peer *peer, struct arena *a, const struct pass **out,
+	struct err *e)
 {
-	(void)ctx, (void)a, (void)e;
-	*out = peer->code;
-	return 0;
+	struct pass *found = arena_alloc(a, 1, sizeof(*found));
+
+	(void)ctx;
+	*out = peer->code == NULL ? NULL : found;
+	return peer->code == NULL ? 0 : pass_parse(peer->code, found, e);
 }
 
 static bool interrupted(void *ctx)
@@ -300,7 +304,7 @@ struct world *world_new(struct arena *a, const char *mesh)
 	for (size_t i = 0; i < w->mesh.n_jails; i++)
 		strs_push(a, &w->running, w->mesh.jails[i].name);
 	w->hooks =
-		(struct run_hooks){ w, load_lock, save_lock, take, drop, pair, code, interrupted };
+		(struct run_hooks){ w, load_lock, save_lock, take, drop, pair, pass, interrupted };
 	w->run = (struct run){ .mesh = &w->mesh, .port = &w->port, .a = a, .hooks = &w->hooks };
 	w->run.yggdrasil = yggdrasil_new(&w->port, a);
 	for (size_t i = 0; i < 4; i++) {
