@@ -57,9 +57,9 @@ say "Apply makes it so, makes a pairing code, and waits for the other side."
 prompt laptop 'jmesh apply mesh.yaml &'
 aside on laptop jmesh apply --wait 60 mesh.yaml >"$LAB/laptop/apply.out" 2>&1
 applying=$!
-code_is_out() { grep -Eq '[0-9]+-[a-z]+-[a-z]+-[a-z]+' "$LAB/laptop/apply.out"; }
+code_is_out() { grep -Eq '[0-9]+-[a-z]+-[a-z]+-[a-z]+#[0-9A-Z-]{33}' "$LAB/laptop/apply.out"; }
 wait_for 15 code_is_out
-code=$(grep -Eom 1 '[0-9]+-[a-z]+-[a-z]+-[a-z]+' "$LAB/laptop/apply.out")
+code=$(grep -Eom 1 '[0-9]+-[a-z]+-[a-z]+-[a-z]+#[0-9A-Z-]{33}' "$LAB/laptop/apply.out")
 cat "$LAB/laptop/apply.out"
 said_so_far=$(wc -l <"$LAB/laptop/apply.out")
 
@@ -70,7 +70,7 @@ mesh server <<-REST
 	    pair: join
 REST
 shown 0 server 'tail -n 3 mesh.yaml'
-shown 0 server "jmesh apply --code laptop=$code mesh.yaml"
+shown 0 server "jmesh apply --code 'laptop=$code' mesh.yaml"
 
 say "That was what the laptop waited for. It goes on:"
 wait "$applying" || fail "the laptop's apply ended with $?"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A rogue relay: answers everything that a hostile one could.
 
-rogue.py --list                   the names of the cases, a line each
+rogue.py --list [sealed]          the names of the cases, a line each; those for a sealed pairing
 rogue.py ADDR:PORT FILE OWN HOST OTHER
                                   serves; FILE holds the name of the case, read at every request;
                                   OWN, HOST and OTHER are addresses: of the victim's own jail, of its
@@ -145,6 +145,35 @@ POLLS = {
 }
 
 
+# Answers to who wants a sealed roster: {} is the one that the victim itself has sent.
+SEALED = {
+    "sealed-plain": b'{"joined":true,"jails":[{"name":"web","ygg_address":"201:1::1"}]}',
+    "sealed-none": b'{"joined":true,"jails":[]}',
+    "sealed-null": b'{"joined":true,"jails":[],"sealed":null}',
+    "sealed-number": b'{"joined":true,"jails":[],"sealed":7}',
+    "sealed-empty": b'{"joined":true,"jails":[],"sealed":""}',
+    "sealed-short": b'{"joined":true,"jails":[],"sealed":"AAAA"}',
+    "sealed-zeros": b'{"joined":true,"jails":[],"sealed":"' + b"A" * 400 + b'"}',
+    "sealed-terminal": b'{"joined":true,"jails":[],"sealed":"\\u001b[2J"}',
+    "sealed-large": b'{"joined":true,"jails":[],"sealed":"' + b"A" * (300 * KIB) + b'"}',
+    "sealed-and-plain": b'{"joined":true,"jails":[{"name":"web","ygg_address":"201:1::1"}],"sealed":"{}"}',
+    "sealed-twice": b'{"joined":true,"jails":[],"sealed":"{}","sealed":"{}"}',
+    "sealed-reflected": b'{"joined":true,"jails":[],"sealed":"{}"}',
+    "sealed-cut": b'{"joined":true,"jails":[],"sealed":"{-}"}',
+}
+# And to POST /pair with a code that the victim proposes.
+SEALED_CODES = {
+    "code-another": b'{"code":"82-zephyr-night-climb","token":"t"}',
+    "code-no-token": b'{"code":"{code}"}',
+}
+
+
+def sealed_answer(template, sent, code):
+    return (
+        template.replace(b"{code}", code).replace(b"{-}", sent[:-8]).replace(b"{}", sent)
+    )
+
+
 class Rogue(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -192,8 +221,26 @@ class Rogue(http.server.BaseHTTPRequestHandler):
             return False
         return True
 
+    def sealed(self, case, posted=None):
+        """Answers to a sealed pairing. True: this was one."""
+        server = self.server
+        if posted is not None and b'"sealed":"' in posted:
+            body = json.loads(posted)
+            server.sent = body["sealed"].encode()
+            if self.path == "/pair":
+                server.code = body["code"].encode()
+                template = SEALED_CODES.get(case, b'{"code":"{code}","token":"t"}')
+                self.answer(sealed_answer(template, server.sent, server.code))
+                return True
+        if case not in SEALED:
+            return False
+        self.answer(sealed_answer(SEALED[case], server.sent, server.code))
+        return True
+
     def do_GET(self):
         case = open(self.server.case_file).read().strip()
+        if self.sealed(case):
+            return
         if self.special(case):
             return
         if self.path == "/honest":
@@ -204,7 +251,9 @@ class Rogue(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         case = open(self.server.case_file).read().strip()
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        posted = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.sealed(case, posted):
+            return
         if self.path == "/pair" and case != "sick":
             return self.answer(CODES.get(case, json.dumps({"code": CODE}).encode()))
         if self.special(case):
@@ -221,6 +270,12 @@ SPECIAL = ["redirect", "redirect-file", "endless", "header-bomb", "forbidden"]
 
 
 def main():
+    if sys.argv[1:] == ["--list", "sealed"]:
+        for name in SEALED:
+            print("both", name)
+        for name in SEALED_CODES:
+            print("create", name)
+        return
     if sys.argv[1] == "--list":
         for name in list(cases()) + SPECIAL:
             if name not in ("good", "control"):
@@ -231,6 +286,7 @@ def main():
     address, port = sys.argv[1].rsplit(":", 1)
     server = Server((address, int(port)), Rogue)
     server.case_file = sys.argv[2]
+    server.sent = server.code = b""
     server.cases = cases(*sys.argv[3:6])
     server.serve_forever()
 
