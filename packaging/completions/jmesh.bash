@@ -1,16 +1,17 @@
 _jmesh() {
 	local word=${COMP_WORDS[COMP_CWORD]} words=
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words='init validate diff apply status roster teardown relay --help --version --completion'
+		words='init validate diff apply status roster teardown secret relay --help --version --completion'
 	else
 		case ${COMP_WORDS[1]} in
 		init) words='--from-jailrun --help' ;;
 		validate) words='--json --help' ;;
 		diff) words='--json --verbose --lock --code --help' ;;
-		apply) words='--json --verbose --lock --wait --no-pair --code --help' ;;
+		apply) words='--json --verbose --lock --wait --no-pair --yes --code --help' ;;
 		status) words='--json --verbose --lock --help' ;;
 		roster) words='--json --verbose --lock --help' ;;
 		teardown) words='--json --verbose --lock --peer --forget --help' ;;
+		secret) words='--help' ;;
 		relay) words='--listen --admin --node --tls-cert --tls-key --trusted-proxy --ttl --max-pairings --max-connections --help' ;;
 		esac
 	fi
