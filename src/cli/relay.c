@@ -14,6 +14,7 @@ int cmd_relay(const struct options *o, struct arena *a)
 		.ttl = o->ttl,
 		.max_pairings = o->max_pairings,
 		.max_connections = o->max_connections,
+		.workers = o->workers,
 	};
 	struct err e = ERR_INIT;
 

@@ -113,6 +113,9 @@ static const struct option_words options[] = {
 	{ "--max-connections", "N", "how many connections may be open (default 1024)", RELAY,
 		OPTION_NUMBER, FIELD(max_connections), 1, 65536,
 		"--max-connections takes a number from 1 to 65536, not '%s'" },
+	{ "--workers", "N", "threads that serve (default: one for each processor)", RELAY,
+		OPTION_NUMBER, FIELD(workers), 1, 256,
+		"--workers takes a number from 1 to 256, not '%s'" },
 };
 
 enum {

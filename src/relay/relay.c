@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "os/clock.h"
+#include "os/processors.h"
 #include "relay/admin.h"
 #include "relay/listen.h"
 #include "relay/log.h"
@@ -21,6 +22,7 @@ enum {
 	IDLE_SECONDS = 15,      /* of a connection */
 	NODE_SECONDS = 10,      /* until the node listens */
 	OWN_FILES = 48,         /* open files besides the connections, with those of the admin */
+	WORKER_FILES = 3,       /* of each: what it waits with and is woken by */
 	CLIENT_PAIRINGS = 1000, /* that one address may have open */
 };
 
@@ -56,6 +58,9 @@ static int check(const struct relay_conf *c, struct proxies *trusted, struct err
 	if (c->max_connections < 1 || c->max_connections > 65536)
 		return err_set(e, ERR_USAGE, NOWHERE, "--max-connections %u: it must be 1 to 65536",
 			c->max_connections);
+	if (c->workers > RELAY_WORKERS_MAX)
+		return err_set(e, ERR_USAGE, NOWHERE, "--workers %u: it must be 1 to %d",
+			c->workers, RELAY_WORKERS_MAX);
 	if ((c->tls_cert == NULL) != (c->tls_key == NULL))
 		return err_set(e, ERR_USAGE, NOWHERE,
 			"--tls-cert and --tls-key go together: a certificate needs its key");
@@ -65,10 +70,19 @@ static int check(const struct relay_conf *c, struct proxies *trusted, struct err
 	return c->node != NULL ? node_check_uri(c->node, e) : 0;
 }
 
-/* Every connection is an open file; the usual soft limit is 1024. */
-static int allow_files(unsigned connections, struct err *e)
+static unsigned workers_of(const struct relay_conf *c)
 {
-	rlim_t need = (rlim_t)connections + OWN_FILES;
+	unsigned n = processors_online();
+
+	if (c->workers != 0)
+		return c->workers;
+	return n < RELAY_WORKERS_MAX ? n : RELAY_WORKERS_MAX;
+}
+
+/* Every connection is an open file; the usual soft limit is 1024. */
+static int allow_files(unsigned connections, unsigned workers, struct err *e)
+{
+	rlim_t need = (rlim_t)connections + (rlim_t)workers * WORKER_FILES + OWN_FILES;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -231,6 +245,7 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted, stru
 	int signals, struct node *node, struct err *e)
 {
 	const struct server_conf conf = { .max_connections = c->max_connections,
+		.workers = workers_of(c),
 		.timeout_s = IDLE_SECONDS,
 		.tls = c->tls_cert != NULL,
 		.trusted = *trusted };
@@ -262,7 +277,7 @@ int relay_serve(const struct relay_conf *c, struct err *e)
 
 	if (sodium_init() < 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "libsodium did not start");
-	if (check(c, &trusted, e) < 0 || allow_files(c->max_connections, e) < 0)
+	if (check(c, &trusted, e) < 0 || allow_files(c->max_connections, workers_of(c), e) < 0)
 		return -1;
 	if (c->tls_cert != NULL && tls_load(c->tls_cert, c->tls_key, e) < 0)
 		return -1;

@@ -30,6 +30,7 @@ struct server {
 	struct service service;
 	struct proxies trusted;
 	atomic_uint busy; /* requests under way */
+	atomic_bool stopping;
 };
 
 /* One request. */
@@ -70,6 +71,8 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *sa, socklen_t
 	const struct server *s = cls;
 
 	(void)len;
+	if (atomic_load(&s->stopping))
+		return MHD_NO;
 	if (proxies_have(&s->trusted, &peer) || service_may_connect(&s->service, &net, clock_ms()))
 		return MHD_YES;
 	return MHD_NO;
@@ -312,6 +315,8 @@ static const char priorities[] = "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1";
 
 static struct MHD_Daemon *start(struct server *s, int listen_fd, const struct server_conf *c)
 {
+	/* Each worker has its share of the connections, and must have one. */
+	const unsigned workers = c->workers < c->max_connections ? c->workers : c->max_connections;
 	const unsigned flags = MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC |
 		MHD_USE_ERROR_LOG | (c->tls ? MHD_USE_TLS : 0);
 	struct MHD_OptionItem tls[] = {
@@ -322,11 +327,12 @@ static struct MHD_Daemon *start(struct server *s, int listen_fd, const struct se
 
 	return MHD_start_daemon(flags, 0, on_accept, s, on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
 		on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-		c->max_connections, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-		MHD_OPTION_CONNECTION_TIMEOUT, c->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, NULL, MHD_OPTION_ARRAY, c->tls ? tls : &tls[2], MHD_OPTION_END);
+		c->max_connections, MHD_OPTION_THREAD_POOL_SIZE, workers,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_CONNECTION_TIMEOUT,
+		c->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
+		c->tls ? tls : &tls[2], MHD_OPTION_END);
 }
 
 int server_start(struct server **out, int listen_fd, const struct service *service,
@@ -345,6 +351,7 @@ int server_start(struct server **out, int listen_fd, const struct service *servi
 	s->service = *service;
 	s->trusted = c->trusted;
 	atomic_init(&s->busy, 0);
+	atomic_init(&s->stopping, false);
 	s->daemon = start(s, listen_fd, c);
 	if (s->daemon == NULL) {
 		close(listen_fd);
@@ -358,13 +365,14 @@ int server_start(struct server **out, int listen_fd, const struct service *servi
 void server_stop(struct server *s)
 {
 	const struct timespec tick = { .tv_nsec = 10 * 1000 * 1000 };
-	int listen_fd;
 
 	if (s == NULL)
 		return;
-	listen_fd = MHD_quiesce_daemon(s->daemon);
-	if (listen_fd >= 0)
-		close(listen_fd);
+	/*
+	 * MHD_quiesce_daemon is not for this: in libmicrohttpd 0.9.75 it takes the listener from a worker's
+	 * epoll without a lock, and ends the process when the worker, then full, has just done so itself.
+	 */
+	atomic_store(&s->stopping, true);
 	for (int i = 0; i < 100 && atomic_load(&s->busy) != 0; i++)
 		nanosleep(&tick, NULL);
 	MHD_stop_daemon(s->daemon);

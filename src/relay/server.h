@@ -1,4 +1,4 @@
-/* The HTTP server of the service, which it answers in a thread of its own. */
+/* The HTTP server of the service, which it answers in threads of its own. */
 #ifndef JMESH_RELAY_SERVER_H
 #define JMESH_RELAY_SERVER_H
 
@@ -9,9 +9,10 @@
 struct server;
 
 struct server_conf {
-	unsigned max_connections;
-	unsigned timeout_s; /* a connection may be idle for so long */
-	bool tls;           /* with the certificate of tls.h */
+	unsigned max_connections; /* of all workers together */
+	unsigned workers;         /* threads; no more are started than there may be connections */
+	unsigned timeout_s;       /* a connection may be idle for so long */
+	bool tls;                 /* with the certificate of tls.h */
 	struct proxies trusted;
 };
 
@@ -19,7 +20,7 @@ struct server_conf {
 int server_start(struct server **out, int listen_fd, const struct service *service,
 	const struct server_conf *c, struct err *e);
 
-/* Accepts nothing more, lets the requests under way finish for a second, and ends. NULL is fine. */
+/* Closes what connects, lets the requests under way finish for a second, and ends. NULL is fine. */
 void server_stop(struct server *s);
 
 #endif

@@ -478,6 +478,7 @@ Test(relay_server, says_why_it_does_not_start)
 		{ { .ttl = 86401 }, "--ttl" },
 		{ { .max_pairings = 1000001 }, "--max-pairings" },
 		{ { .max_connections = 65537 }, "--max-connections" },
+		{ { .workers = 257 }, "--workers" },
 		{ { .trusted = (const char *const[]){ "localhost" }, .n_trusted = 1 },
 			"write an address or a network" },
 		{ { .trusted = (const char *const[]){ "::1", "10.0.0.1/8" }, .n_trusted = 2 },
