@@ -260,7 +260,7 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted, stru
 	};
 	int rc;
 
-	service.store = store_new(&store, service.clients);
+	service.store = store_memory_new(&store, service.clients);
 	rc = serve_both(c, &conf, &service, l, signals, node, e);
 	store_free(service.store);
 	clients_free(service.clients);

@@ -91,7 +91,7 @@ static bool paused(const struct service *s, const struct client *client, const s
 
 	if (ms == 0 ||
 		(r->method == METHOD_GET && r->route.has_code &&
-			store_owns(s->store, r->route.code, r->token, client, now)))
+			store_owns(s->store, r->route.code, r->token, &r->from, now) == STORE_OK))
 		return false;
 	too_many(s, REFUSED_CODES,
 		"too many wrong codes from this address: wait before the next one\n",
@@ -107,7 +107,7 @@ static void begin_code(const struct service *s, struct client *client, const str
 	else if (!paused(s, client, r, now, out) &&
 		(!r->route.has_code ||
 			(r->method == METHOD_POST &&
-				!store_joinable(s->store, r->route.code, r->key, now))))
+				store_joinable(s->store, r->route.code, r->key, now) != STORE_OK)))
 		missed(client, r, now, out);
 }
 
@@ -232,7 +232,7 @@ static void create(const struct service *s, const struct request *r, const struc
 	if (proposes && paused(s, client, r, now, out))
 		return;
 	switch (store_create(
-		s->store, client, &told->side, proposes ? &proposal : NULL, now, &ticket)) {
+		s->store, &r->from, &told->side, proposes ? &proposal : NULL, now, &ticket)) {
 	case STORE_OK:
 		reply(out,
 			arena_printf(a, "{\"code\":\"%s\",\"token\":\"%s\"}", ticket.code,
@@ -258,7 +258,7 @@ static void join(const struct service *s, const struct request *r, const struct 
 {
 	const char *creator;
 
-	switch (store_join(s->store, r->route.code, &told->side, r->key, now, &creator)) {
+	switch (store_join(s->store, r->route.code, &told->side, r->key, now, a, &creator)) {
 	case STORE_OK:
 		reply(out, arena_dup(a, creator));
 		break;
@@ -292,7 +292,7 @@ static void poll_pairing(const struct service *s, const struct request *r, int64
 	/* Again: many reads may have begun before the first of them was found wrong. */
 	if (paused(s, client, r, now, out))
 		return;
-	switch (store_read(s->store, r->route.code, r->token, now, &joiner)) {
+	switch (store_read(s->store, r->route.code, r->token, now, a, &joiner)) {
 	case STORE_OK:
 		/* parcel_format begins with the brace that is replaced here. */
 		reply(out, arena_printf(a, "{\"joined\":true,%s", joiner + 1));

@@ -1,5 +1,5 @@
 /*
- * The pairings, in memory. Time is passed in, in milliseconds of a clock that never goes back.
+ * The pairings. Time is passed in, in milliseconds of a clock that never goes back.
  *
  * A plain pairing is created, joined once, and gone with the first read that finds it joined. Two
  * extensions keep an answer that was lost on the way from leaving a pairing one-sided; who does not
@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/code.h"
 #include "relay/limit.h"
 
@@ -67,40 +68,78 @@ struct store_stats {
 	size_t bytes;  /* of memory in all pairings */
 };
 
-struct store;
+/*
+ * Where the pairings are. Every function is one step that happens whole or not at all, also when many threads
+ * take it at the same time.
+ */
+struct store {
+	const struct store_ops *ops;
+};
 
-/* clients counts who has how many pairings open; it must outlive the store. */
-struct store *store_new(const struct store_conf *conf, struct clients *clients);
+/*
+ * In this process. clients counts who has how many pairings open; it must outlive the store, and whoever calls
+ * a function of it holds the lock that guards them.
+ */
+struct store *store_memory_new(const struct store_conf *conf, struct clients *clients);
 void store_free(struct store *s); /* NULL is fine */
 
 /*
  * proposal NULL: the store draws a code. As long as the code of a proposal is found, its key with the same
  * roster gets the same ticket again, and anybody else STORE_TAKEN.
  */
-enum store_status store_create(struct store *s, struct client *creator, const struct side *ours,
-	const struct proposal *proposal, int64_t now, struct ticket *out);
+enum store_status store_create(struct store *s, const struct network *creator,
+	const struct side *ours, const struct proposal *proposal, int64_t now, struct ticket *out);
 
 /*
- * Whether that pairing is the reader's own: by its token, or where none is sent because this client
- * created it.
+ * STORE_OK where that pairing is the reader's own, by its token, or where none is sent because this client
+ * created it; else STORE_GONE.
  */
-bool store_owns(struct store *s, const char code[CODE_TEXT], const char *token,
-	const struct client *reader, int64_t now);
+enum store_status store_owns(struct store *s, const char code[CODE_TEXT], const char *token,
+	const struct network *reader, int64_t now);
 
-/* Whether a join could be answered: spares parsing a roster that nobody waits for. key may be NULL. */
-bool store_joinable(struct store *s, const char code[CODE_TEXT], const char *key, int64_t now);
+/*
+ * STORE_OK where a join could be answered, else STORE_GONE: spares parsing a roster that nobody waits for. key
+ * may be NULL.
+ */
+enum store_status store_joinable(
+	struct store *s, const char code[CODE_TEXT], const char *key, int64_t now);
 
 /*
  * key is NULL or KEY_MIN to KEY_MAX characters. *creator is the other side's roster and lives until the
- * store is used again. STORE_SEALED and STORE_PLAIN use nothing up.
+ * store is used again or the arena ends. STORE_SEALED and STORE_PLAIN use nothing up.
  */
 enum store_status store_join(struct store *s, const char code[CODE_TEXT], const struct side *theirs,
-	const char *key, int64_t now, const char **creator);
+	const char *key, int64_t now, struct arena *a, const char **creator);
 
 /* token may be NULL. *joiner as *creator above. A wrong token finds nothing and uses nothing up. */
 enum store_status store_read(struct store *s, const char code[CODE_TEXT], const char *token,
-	int64_t now, const char **joiner);
+	int64_t now, struct arena *a, const char **joiner);
 
 struct store_stats store_stats(struct store *s, int64_t now);
+
+/* What is behind the functions of the same names. */
+struct store_ops {
+	enum store_status (*create)(struct store *s, const struct network *creator,
+		const struct side *ours, const struct proposal *proposal, int64_t now,
+		struct ticket *out);
+	enum store_status (*owns)(struct store *s, const char code[CODE_TEXT], const char *token,
+		const struct network *reader, int64_t now);
+	enum store_status (*joinable)(
+		struct store *s, const char code[CODE_TEXT], const char *key, int64_t now);
+	enum store_status (*join)(struct store *s, const char code[CODE_TEXT],
+		const struct side *theirs, const char *key, int64_t now, struct arena *a,
+		const char **creator);
+	enum store_status (*read)(struct store *s, const char code[CODE_TEXT], const char *token,
+		int64_t now, struct arena *a, const char **joiner);
+	struct store_stats (*stats)(struct store *s, int64_t now);
+	void (*free)(struct store *s);
+};
+
+/* What is kept of a key: enough to know it again. All zeros: there was none. */
+struct mark {
+	uint8_t b[16];
+};
+
+struct mark mark_of(const char *key); /* NULL is fine */
 
 #endif

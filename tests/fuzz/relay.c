@@ -117,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (clients == NULL)
 		clients = clients_new(&limits);
-	w.service = (struct service){ store_new(&conf, clients), clients, &metrics, &lock };
+	w.service = (struct service){ store_memory_new(&conf, clients), clients, &metrics, &lock };
 	for (size_t at = 0, n = 0; at < size && n < REQUESTS_MAX; n++) {
 		const char *end = memchr(text + at, 0x1e, size - at);
 		size_t len = end == NULL ? size - at : (size_t)(end - text) - at;

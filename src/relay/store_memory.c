@@ -1,0 +1,376 @@
+#include "relay/store.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/dice.h"
+
+/* In each queue every pairing stays for the same time, so its head is the next to go. */
+enum queue {
+	QUEUE_OPEN,  /* waits for its time to live */
+	QUEUE_LATE,  /* joined so late that it stays STORE_AGAIN from then on */
+	QUEUE_AGAIN, /* read: only a token or a key finds it */
+	QUEUES,
+};
+
+struct pairing {
+	struct pairing *chain;       /* of its bucket */
+	struct pairing *prev, *next; /* of its queue */
+	enum queue queue;
+	int64_t expires; /* plain requests find it before */
+	int64_t until;   /* it is deleted then */
+	struct client *creator;
+	char code[CODE_TEXT];
+	char token[TOKEN_TEXT];
+	bool sealed;
+	struct mark created, joined; /* the keys of the two */
+	char *ours, *theirs;         /* rosters of the creator and, once joined, of the joiner */
+};
+
+struct memory {
+	struct store store; /* what others see of it */
+	struct store_conf conf;
+	struct clients *clients;
+	/* Keyed, so that nobody can choose codes to look up that meet in one bucket. */
+	uint8_t key[crypto_shorthash_KEYBYTES];
+	struct pairing **buckets;
+	size_t mask;
+	struct {
+		struct pairing *head, *tail;
+	} queues[QUEUES];
+	struct store_stats stats; /* its totals */
+	unsigned open, again;     /* pairings that are not read yet, and those that are */
+	size_t bytes;
+};
+
+static struct memory *memory_of(struct store *store)
+{
+	return (struct memory *)store;
+}
+
+static struct pairing **bucket_of(struct memory *s, const char code[CODE_TEXT])
+{
+	uint8_t hash[crypto_shorthash_BYTES];
+	uint64_t at;
+
+	crypto_shorthash(hash, (const unsigned char *)code, CODE_TEXT, s->key);
+	memcpy(&at, hash, sizeof(at));
+	return &s->buckets[at & s->mask];
+}
+
+static void unqueue(struct memory *s, struct pairing *p)
+{
+	*(p->prev != NULL ? &p->prev->next : &s->queues[p->queue].head) = p->next;
+	*(p->next != NULL ? &p->next->prev : &s->queues[p->queue].tail) = p->prev;
+	p->prev = p->next = NULL;
+}
+
+static void enqueue(struct memory *s, struct pairing *p, enum queue queue, int64_t until)
+{
+	p->queue = queue;
+	p->until = until;
+	p->prev = s->queues[queue].tail;
+	*(p->prev != NULL ? &p->prev->next : &s->queues[queue].head) = p;
+	s->queues[queue].tail = p;
+}
+
+/* No more of the creator's open pairings. */
+static void settle(struct memory *s, struct pairing *p)
+{
+	client_close(s->clients, p->creator);
+	p->creator = NULL;
+	s->open--;
+}
+
+static void drop(struct memory *s, struct pairing *p)
+{
+	struct pairing **at = bucket_of(s, p->code);
+
+	while (*at != p)
+		at = &(*at)->chain;
+	*at = p->chain;
+	unqueue(s, p);
+	if (p->queue == QUEUE_AGAIN)
+		s->again--;
+	else
+		settle(s, p);
+	s->bytes -= strlen(p->ours) + (p->theirs != NULL ? strlen(p->theirs) : 0);
+	free(p->ours);
+	free(p->theirs);
+	sodium_memzero(p, sizeof(*p));
+	free(p);
+}
+
+static void memory_free(struct store *store)
+{
+	struct memory *s = memory_of(store);
+
+	for (int i = 0; i < QUEUES; i++)
+		while (s->queues[i].head != NULL)
+			drop(s, s->queues[i].head);
+	free(s->buckets);
+	free(s);
+}
+
+static void expire(struct memory *s, int64_t now)
+{
+	for (int i = 0; i < QUEUES; i++)
+		while (s->queues[i].head != NULL && s->queues[i].head->until <= now) {
+			s->stats.expired += i != QUEUE_AGAIN;
+			drop(s, s->queues[i].head);
+		}
+}
+
+static struct pairing *find(struct memory *s, const char code[CODE_TEXT], int64_t now)
+{
+	struct pairing *p;
+
+	expire(s, now);
+	p = *bucket_of(s, code);
+	while (p != NULL && sodium_memcmp(p->code, code, CODE_TEXT) != 0)
+		p = p->chain;
+	return p;
+}
+
+/* Room for one more text. What is kept only for a repetition goes first, the oldest before others. */
+static bool make_room(struct memory *s, size_t len)
+{
+	if (len > s->conf.bytes_max)
+		return false;
+	while (s->bytes > s->conf.bytes_max - len && s->queues[QUEUE_AGAIN].head != NULL)
+		drop(s, s->queues[QUEUE_AGAIN].head);
+	return s->bytes <= s->conf.bytes_max - len;
+}
+
+static char *keep(struct memory *s, const char *roster)
+{
+	size_t len = strlen(roster);
+	char *copy = make_room(s, len) ? malloc(len + 1) : NULL;
+
+	if (copy != NULL) {
+		memcpy(copy, roster, len + 1);
+		s->bytes += len;
+	}
+	return copy;
+}
+
+static bool same_key(const struct mark *mark, const char *key)
+{
+	const struct mark other = mark_of(key);
+
+	return key != NULL && sodium_memcmp(mark->b, other.b, sizeof(mark->b)) == 0;
+}
+
+static struct ticket ticket_of(const struct pairing *p)
+{
+	struct ticket t;
+
+	memcpy(t.code, p->code, sizeof(t.code));
+	memcpy(t.token, p->token, sizeof(t.token));
+	return t;
+}
+
+/* The pairing that the code of a proposal finds. */
+static enum store_status create_again(const struct pairing *p, const struct side *ours,
+	const struct proposal *proposal, struct ticket *out)
+{
+	if (!same_key(&p->created, proposal->key) || strcmp(p->ours, ours->roster) != 0)
+		return STORE_TAKEN;
+	*out = ticket_of(p);
+	return STORE_OK;
+}
+
+static void name_it(
+	struct memory *s, struct pairing *p, const struct proposal *proposal, int64_t now)
+{
+	uint8_t token[(TOKEN_TEXT - 1) / 2];
+
+	if (proposal != NULL) {
+		memcpy(p->code, proposal->code, sizeof(p->code));
+		p->created = mark_of(proposal->key);
+	} else {
+		do
+			dice_code(p->code);
+		while (find(s, p->code, now) != NULL);
+	}
+	randombytes_buf(token, sizeof(token));
+	sodium_bin2hex(p->token, sizeof(p->token), token, sizeof(token));
+}
+
+static void insert(struct memory *s, struct pairing *p)
+{
+	struct pairing **bucket = bucket_of(s, p->code);
+
+	p->chain = *bucket;
+	*bucket = p;
+	enqueue(s, p, QUEUE_OPEN, p->expires);
+	s->open++;
+	s->stats.created++;
+}
+
+static enum store_status memory_create(struct store *store, const struct network *creator,
+	const struct side *ours, const struct proposal *proposal, int64_t now, struct ticket *out)
+{
+	struct memory *s = memory_of(store);
+	struct client *client = clients_at(s->clients, creator, now);
+	struct pairing *p = proposal != NULL ? find(s, proposal->code, now) : NULL;
+
+	if (p != NULL)
+		return create_again(p, ours, proposal, out);
+	expire(s, now);
+	if (s->open >= s->conf.open_max)
+		return STORE_FULL;
+	p = calloc(1, sizeof(*p));
+	if (p == NULL || (p->ours = keep(s, ours->roster)) == NULL) {
+		free(p);
+		return STORE_FULL;
+	}
+	if (!client_open(s->clients, client)) {
+		s->bytes -= strlen(p->ours);
+		free(p->ours);
+		free(p);
+		return STORE_TOO_MANY;
+	}
+	name_it(s, p, proposal, now);
+	p->sealed = ours->sealed;
+	p->creator = client;
+	p->expires = now + s->conf.ttl;
+	insert(s, p);
+	*out = ticket_of(p);
+	return STORE_OK;
+}
+
+static bool same_token(const struct pairing *p, const char *token)
+{
+	return strlen(token) == TOKEN_TEXT - 1 &&
+		sodium_memcmp(token, p->token, TOKEN_TEXT - 1) == 0;
+}
+
+static enum store_status memory_owns(struct store *store, const char code[CODE_TEXT],
+	const char *token, const struct network *reader, int64_t now)
+{
+	struct memory *s = memory_of(store);
+	const struct pairing *p = find(s, code, now);
+	bool own = false;
+
+	if (p != NULL)
+		own = token != NULL ? same_token(p, token)
+				    : p->creator == clients_at(s->clients, reader, now);
+	return own ? STORE_OK : STORE_GONE;
+}
+
+static enum store_status memory_joinable(
+	struct store *store, const char code[CODE_TEXT], const char *key, int64_t now)
+{
+	const struct pairing *p = find(memory_of(store), code, now);
+
+	return p != NULL && (p->theirs == NULL || same_key(&p->joined, key)) ? STORE_OK
+									     : STORE_GONE;
+}
+
+static enum store_status memory_join(struct store *store, const char code[CODE_TEXT],
+	const struct side *theirs, const char *key, int64_t now, struct arena *a,
+	const char **creator)
+{
+	struct memory *s = memory_of(store);
+	struct pairing *p = find(s, code, now);
+
+	(void)a;
+	if (p == NULL)
+		return STORE_GONE;
+	if (p->theirs != NULL) {
+		if (!same_key(&p->joined, key) || strcmp(p->theirs, theirs->roster) != 0)
+			return STORE_GONE;
+		*creator = p->ours;
+		return STORE_OK;
+	}
+	if (p->sealed != theirs->sealed)
+		return p->sealed ? STORE_SEALED : STORE_PLAIN;
+	p->theirs = keep(s, theirs->roster);
+	if (p->theirs == NULL)
+		return STORE_FULL;
+	s->stats.joined++;
+	p->joined = mark_of(key);
+	if (p->until < now + STORE_AGAIN) {
+		unqueue(s, p);
+		enqueue(s, p, QUEUE_LATE, now + STORE_AGAIN);
+	}
+	*creator = p->ours;
+	return STORE_OK;
+}
+
+/* The first read of a joined pairing: from now on it is there for repetitions alone. */
+static void use_up(struct memory *s, struct pairing *p, int64_t now)
+{
+	/* As many are kept as may be open, so that reading fast does not grow the memory. */
+	if (s->again >= s->conf.open_max)
+		drop(s, s->queues[QUEUE_AGAIN].head);
+	settle(s, p);
+	s->stats.collected++;
+	unqueue(s, p);
+	enqueue(s, p, QUEUE_AGAIN, now + STORE_AGAIN);
+	s->again++;
+}
+
+static enum store_status memory_read(struct store *store, const char code[CODE_TEXT],
+	const char *token, int64_t now, struct arena *a, const char **joiner)
+{
+	struct memory *s = memory_of(store);
+	struct pairing *p = find(s, code, now);
+
+	(void)a;
+	if (p == NULL)
+		return STORE_GONE;
+	if (token == NULL) {
+		if (p->queue == QUEUE_AGAIN || p->expires <= now)
+			return STORE_GONE;
+	} else if (!same_token(p, token)) {
+		return STORE_GONE;
+	}
+	if (p->theirs == NULL)
+		return STORE_WAITING;
+	if (p->queue != QUEUE_AGAIN)
+		use_up(s, p, now);
+	*joiner = p->theirs;
+	return STORE_OK;
+}
+
+static struct store_stats memory_stats(struct store *store, int64_t now)
+{
+	struct memory *s = memory_of(store);
+	struct store_stats stats;
+
+	expire(s, now);
+	stats = s->stats;
+	stats.open = s->open;
+	stats.bytes = s->bytes + (s->open + s->again) * sizeof(struct pairing);
+	return stats;
+}
+
+static const struct store_ops ops = {
+	.create = memory_create,
+	.owns = memory_owns,
+	.joinable = memory_joinable,
+	.join = memory_join,
+	.read = memory_read,
+	.stats = memory_stats,
+	.free = memory_free,
+};
+
+struct store *store_memory_new(const struct store_conf *conf, struct clients *clients)
+{
+	struct memory *s = calloc(1, sizeof(*s));
+	size_t n = 64;
+
+	while (n < conf->open_max)
+		n *= 2;
+	if (s == NULL || (s->buckets = calloc(n, sizeof(struct pairing *))) == NULL)
+		abort();
+	s->store.ops = &ops;
+	s->conf = *conf;
+	s->clients = clients;
+	s->mask = n - 1;
+	crypto_shorthash_keygen(s->key);
+	return &s->store;
+}
