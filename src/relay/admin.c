@@ -69,6 +69,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, text,
 			"this method is not allowed here\n", true);
+	if (health && !service_is_up(&admin->service))
+		return say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text,
+			"the store of pairings does not answer\n", false);
 	if (health)
 		return say(connection, MHD_HTTP_OK, text, "ok\n", false);
 	return say_metrics(connection, &admin->service);

@@ -30,11 +30,16 @@ static void one(struct text *t, const char *name, const char *type, const char *
 
 static void add_pairings(struct text *t, const struct store_stats *store)
 {
-	one(t, "pairings_open", "gauge", "Pairings that are neither collected nor expired.",
-		store->open);
-	one(t, "pairings_bytes", "gauge",
-		"Bytes of memory that pairings hold, with those kept for repetitions.",
-		store->bytes);
+	one(t, "store_up", "gauge", "Whether the store of pairings answers.", store->up);
+	one(t, "store_errors_total", "counter", "Calls that the store did not answer.",
+		store->errors);
+	if (store->up) {
+		one(t, "pairings_open", "gauge", "Pairings that are neither collected nor expired.",
+			store->open);
+		one(t, "pairings_bytes", "gauge",
+			"Bytes of memory that pairings hold, with those kept for repetitions.",
+			store->bytes);
+	}
 	one(t, "pairings_created_total", "counter", "Pairings that were created.", store->created);
 	one(t, "pairings_joined_total", "counter", "Pairings that were joined.", store->joined);
 	one(t, "pairings_collected_total", "counter",

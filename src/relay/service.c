@@ -18,6 +18,36 @@ static void gone(struct answer *out)
 	refuse(out, 404, "no such pairing: the code is unknown, expired or used\n");
 }
 
+/* Seconds until it may be there again. */
+enum { DOWN_RETRY = 5 };
+
+static void down(struct answer *out)
+{
+	refuse(out, 503, "the relay cannot reach its store of pairings: try again shortly\n");
+	out->retry_after = DOWN_RETRY;
+}
+
+/*
+ * The lock guards the clients, and a store in this process with them: what is looked up, found and counted is
+ * one step. While a store that is elsewhere is asked, others go on; clients may be forgotten meanwhile.
+ */
+static void step_out(const struct service *s)
+{
+	if (store_is_remote(s->store))
+		pthread_mutex_unlock(s->lock);
+}
+
+static void step_in(const struct service *s)
+{
+	if (store_is_remote(s->store))
+		pthread_mutex_lock(s->lock);
+}
+
+static struct client *client_of(const struct service *s, const struct request *r, int64_t now)
+{
+	return clients_at(s->clients, &r->from, now);
+}
+
 static void too_many(const struct service *s, enum refusal why, const char *text, int retry_after,
 	struct answer *out)
 {
@@ -73,42 +103,78 @@ static enum budget budget_of(const struct request *r)
  * A wrong code. It counts for a read as for a join: a read that hits takes the pairing from its owner.
  * What can be no code cannot hit, so it is answered alike but costs nothing.
  */
-static void missed(struct client *client, const struct request *r, int64_t now, struct answer *out)
+static void missed(
+	const struct service *s, const struct request *r, int64_t now, struct answer *out)
 {
 	if (r->route.has_code)
-		client_miss(client, now);
+		client_miss(client_of(s, r, now), now);
 	gone(out);
+}
+
+/* Whether r reads a pairing of the client's own; the store may be down. */
+static enum store_status owns(const struct service *s, const struct request *r, int64_t now)
+{
+	enum store_status status;
+
+	if (r->method != METHOD_GET || !r->route.has_code)
+		return STORE_GONE;
+	step_out(s);
+	status = store_owns(s->store, r->route.code, r->token, &r->from, now);
+	step_in(s);
+	return status;
 }
 
 /*
  * While a client is paused no code of its is looked up, right or wrong, or the answer would tell. Who reads
  * a pairing of his own is not guessing, and must not wait for what others behind his address do.
  */
-static bool paused(const struct service *s, const struct client *client, const struct request *r,
-	int64_t now, struct answer *out)
+static bool paused(
+	const struct service *s, const struct request *r, int64_t now, struct answer *out)
 {
-	int64_t ms = client_pause(client, now);
+	int64_t ms = client_pause(client_of(s, r, now), now);
 
-	if (ms == 0 ||
-		(r->method == METHOD_GET && r->route.has_code &&
-			store_owns(s->store, r->route.code, r->token, &r->from, now) == STORE_OK))
+	if (ms == 0)
 		return false;
-	too_many(s, REFUSED_CODES,
-		"too many wrong codes from this address: wait before the next one\n",
-		(int)((ms + 999) / 1000), out);
-	return true;
+	switch (owns(s, r, now)) {
+	case STORE_OK:
+		return false;
+	case STORE_DOWN:
+		down(out);
+		return true;
+	default:
+		too_many(s, REFUSED_CODES,
+			"too many wrong codes from this address: wait before the next one\n",
+			(int)((ms + 999) / 1000), out);
+		return true;
+	}
 }
 
-static void begin_code(const struct service *s, struct client *client, const struct request *r,
-	int64_t now, struct answer *out)
+/* Whether anybody waits for the roster that is about to come. */
+static void begin_join(
+	const struct service *s, const struct request *r, int64_t now, struct answer *out)
+{
+	enum store_status status;
+
+	step_out(s);
+	status = store_joinable(s->store, r->route.code, r->key, now);
+	step_in(s);
+	if (status == STORE_DOWN)
+		down(out);
+	else if (status != STORE_OK)
+		missed(s, r, now, out);
+}
+
+static void begin_code(
+	const struct service *s, const struct request *r, int64_t now, struct answer *out)
 {
 	if (r->method == METHOD_POST && r->key != NULL && !is_key(r->key))
 		refuse_key(out);
-	else if (!paused(s, client, r, now, out) &&
-		(!r->route.has_code ||
-			(r->method == METHOD_POST &&
-				store_joinable(s->store, r->route.code, r->key, now) != STORE_OK)))
-		missed(client, r, now, out);
+	else if (paused(s, r, now, out))
+		return;
+	else if (!r->route.has_code)
+		missed(s, r, now, out);
+	else if (r->method == METHOD_POST)
+		begin_join(s, r, now, out);
 }
 
 static bool is_allowed(const struct request *r)
@@ -137,11 +203,10 @@ static void show_page(struct answer *out)
 static void begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
 	struct answer *out)
 {
-	struct client *client = clients_at(s->clients, &r->from, now);
 	enum budget budget = budget_of(r);
 
 	*out = (struct answer){ 0 };
-	if (!client_request(s->clients, client, budget, now)) {
+	if (!client_request(s->clients, client_of(s, r, now), budget, now)) {
 		too_many(s, (enum refusal)budget,
 			"too many requests from this address: wait a second\n", 1, out);
 		return;
@@ -162,7 +227,7 @@ static void begin(const struct service *s, const struct request *r, uint64_t len
 	if (r->route.kind == ROUTE_PAGE)
 		show_page(out);
 	else if (r->route.kind == ROUTE_CODE)
-		begin_code(s, client, r, now, out);
+		begin_code(s, r, now, out);
 }
 
 void service_begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
@@ -222,29 +287,35 @@ static bool read_body(const struct request *r, const char *body, size_t len, str
 static void create(const struct service *s, const struct request *r, const struct told *told,
 	int64_t now, struct arena *a, struct answer *out)
 {
-	struct client *client = clients_at(s->clients, &r->from, now);
 	struct proposal proposal = { .key = r->key };
 	bool proposes =
 		told->code != NULL && code_read(told->code, strlen(told->code), proposal.code);
+	enum store_status status;
 	struct ticket ticket;
 
 	/* To be told that a code is taken is to be told that it is right. */
-	if (proposes && paused(s, client, r, now, out))
+	if (proposes && paused(s, r, now, out))
 		return;
-	switch (store_create(
-		s->store, &r->from, &told->side, proposes ? &proposal : NULL, now, &ticket)) {
+	step_out(s);
+	status = store_create(
+		s->store, &r->from, &told->side, proposes ? &proposal : NULL, now, &ticket);
+	step_in(s);
+	switch (status) {
 	case STORE_OK:
 		reply(out,
 			arena_printf(a, "{\"code\":\"%s\",\"token\":\"%s\"}", ticket.code,
 				ticket.token));
 		break;
 	case STORE_TAKEN:
-		client_miss(client, now);
+		client_miss(client_of(s, r, now), now);
 		refuse(out, 409, "this code is taken: another pairing has it\n");
 		break;
 	case STORE_TOO_MANY:
 		too_many(s, REFUSED_CLIENT_PAIRINGS,
 			"this address has too many pairings open: try again later\n", 60, out);
+		break;
+	case STORE_DOWN:
+		down(out);
 		break;
 	default:
 		too_many(s, REFUSED_RELAY_PAIRINGS,
@@ -256,9 +327,13 @@ static void create(const struct service *s, const struct request *r, const struc
 static void join(const struct service *s, const struct request *r, const struct told *told,
 	int64_t now, struct arena *a, struct answer *out)
 {
+	enum store_status status;
 	const char *creator;
 
-	switch (store_join(s->store, r->route.code, &told->side, r->key, now, a, &creator)) {
+	step_out(s);
+	status = store_join(s->store, r->route.code, &told->side, r->key, now, a, &creator);
+	step_in(s);
+	switch (status) {
 	case STORE_OK:
 		reply(out, arena_dup(a, creator));
 		break;
@@ -277,8 +352,11 @@ static void join(const struct service *s, const struct request *r, const struct 
 		too_many(s, REFUSED_RELAY_PAIRINGS,
 			"the relay holds too many rosters: try again later\n", 60, out);
 		break;
+	case STORE_DOWN:
+		down(out);
+		break;
 	default:
-		missed(clients_at(s->clients, &r->from, now), r, now, out);
+		missed(s, r, now, out);
 		break;
 	}
 }
@@ -286,13 +364,16 @@ static void join(const struct service *s, const struct request *r, const struct 
 static void poll_pairing(const struct service *s, const struct request *r, int64_t now,
 	struct arena *a, struct answer *out)
 {
-	struct client *client = clients_at(s->clients, &r->from, now);
+	enum store_status status;
 	const char *joiner;
 
 	/* Again: many reads may have begun before the first of them was found wrong. */
-	if (paused(s, client, r, now, out))
+	if (paused(s, r, now, out))
 		return;
-	switch (store_read(s->store, r->route.code, r->token, now, a, &joiner)) {
+	step_out(s);
+	status = store_read(s->store, r->route.code, r->token, now, a, &joiner);
+	step_in(s);
+	switch (status) {
 	case STORE_OK:
 		/* parcel_format begins with the brace that is replaced here. */
 		reply(out, arena_printf(a, "{\"joined\":true,%s", joiner + 1));
@@ -300,8 +381,11 @@ static void poll_pairing(const struct service *s, const struct request *r, int64
 	case STORE_WAITING:
 		reply(out, "{\"joined\":false}");
 		break;
+	case STORE_DOWN:
+		down(out);
+		break;
 	default:
-		missed(client, r, now, out);
+		missed(s, r, now, out);
 		break;
 	}
 }
@@ -356,12 +440,19 @@ void service_disconnect(const struct service *s, struct client *client)
 	atomic_fetch_sub(&s->metrics->connections, 1);
 }
 
+bool service_is_up(const struct service *s)
+{
+	return store_is_up(s->store);
+}
+
 const char *service_metrics(const struct service *s, int64_t now, struct arena *a)
 {
 	struct store_stats stats;
 
 	pthread_mutex_lock(s->lock);
+	step_out(s);
 	stats = store_stats(s->store, now);
+	step_in(s);
 	pthread_mutex_unlock(s->lock);
 	return metrics_format(s->metrics, &stats, a);
 }

@@ -17,7 +17,10 @@ struct service {
 	struct store *store;
 	struct clients *clients;
 	struct metrics *metrics;
-	/* Every function here takes it: any may be called in any thread. */
+	/*
+	 * Every function here takes it: any may be called in any thread. It is not held while a store that
+	 * is elsewhere is asked.
+	 */
 	pthread_mutex_t *lock;
 };
 
@@ -57,6 +60,9 @@ void service_answer(const struct service *s, const struct request *r, const char
 bool service_may_connect(const struct service *s, const struct network *from, int64_t now);
 struct client *service_connect(const struct service *s, const struct network *from, int64_t now);
 void service_disconnect(const struct service *s, struct client *client);
+
+/* Whether pairings can be served: the store was there when it was asked last. */
+bool service_is_up(const struct service *s);
 
 /* What was counted, for Prometheus. */
 const char *service_metrics(const struct service *s, int64_t now, struct arena *a);

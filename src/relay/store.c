@@ -38,6 +38,16 @@ struct store_stats store_stats(struct store *s, int64_t now)
 	return s->ops->stats(s, now);
 }
 
+bool store_is_up(struct store *s)
+{
+	return s->ops->is_up(s);
+}
+
+bool store_is_remote(const struct store *s)
+{
+	return s->ops->remote;
+}
+
 void store_free(struct store *s)
 {
 	if (s != NULL)

@@ -42,6 +42,7 @@ enum store_status {
 	STORE_TAKEN,    /* another pairing has that code, be it open or used up a moment ago */
 	STORE_SEALED,   /* the pairing is sealed and the joiner's roster is not */
 	STORE_PLAIN,    /* the other way round */
+	STORE_DOWN, /* the store cannot be asked: any function may say so of one that is elsewhere */
 };
 
 /* What one side brings: JSON text that this program generated. The store copies it. */
@@ -64,8 +65,10 @@ struct ticket {
 /* The totals are since the start. */
 struct store_stats {
 	uint64_t created, joined, expired, collected;
-	unsigned open; /* not used up, expired ones aside */
-	size_t bytes;  /* of memory in all pairings */
+	uint64_t errors; /* calls that ended with STORE_DOWN */
+	bool up;         /* false: open and bytes are not known */
+	unsigned open;   /* not used up, expired ones aside */
+	size_t bytes;    /* of memory in all pairings */
 };
 
 /*
@@ -117,6 +120,12 @@ enum store_status store_read(struct store *s, const char code[CODE_TEXT], const 
 
 struct store_stats store_stats(struct store *s, int64_t now);
 
+/* Whether it could be asked the last time; never waits. */
+bool store_is_up(struct store *s);
+
+/* Whether it is elsewhere: then no lock is held when a function of it is called, which may take seconds. */
+bool store_is_remote(const struct store *s);
+
 /* What is behind the functions of the same names. */
 struct store_ops {
 	enum store_status (*create)(struct store *s, const struct network *creator,
@@ -132,7 +141,9 @@ struct store_ops {
 	enum store_status (*read)(struct store *s, const char code[CODE_TEXT], const char *token,
 		int64_t now, struct arena *a, const char **joiner);
 	struct store_stats (*stats)(struct store *s, int64_t now);
+	bool (*is_up)(struct store *s);
 	void (*free)(struct store *s);
+	bool remote;
 };
 
 /* What is kept of a key: enough to know it again. All zeros: there was none. */

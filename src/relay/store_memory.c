@@ -343,9 +343,16 @@ static struct store_stats memory_stats(struct store *store, int64_t now)
 
 	expire(s, now);
 	stats = s->stats;
+	stats.up = true;
 	stats.open = s->open;
 	stats.bytes = s->bytes + (s->open + s->again) * sizeof(struct pairing);
 	return stats;
+}
+
+static bool memory_is_up(struct store *store)
+{
+	(void)store;
+	return true;
 }
 
 static const struct store_ops ops = {
@@ -355,6 +362,7 @@ static const struct store_ops ops = {
 	.join = memory_join,
 	.read = memory_read,
 	.stats = memory_stats,
+	.is_up = memory_is_up,
 	.free = memory_free,
 };
 

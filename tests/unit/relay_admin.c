@@ -167,9 +167,9 @@ static const char *expect_family(const char *text, const char *at)
 
 Test(relay_admin, metrics_are_in_prometheus_text_format)
 {
-	static const char *const names[] = { "pairings_open", "pairings_bytes",
-		"pairings_created_total", "pairings_joined_total", "pairings_collected_total",
-		"pairings_expired_total", "connections_open" };
+	static const char *const names[] = { "store_errors_total", "pairings_open",
+		"pairings_bytes", "pairings_created_total", "pairings_joined_total",
+		"pairings_collected_total", "pairings_expired_total", "connections_open" };
 	struct relay r = relay_up((struct relay_conf){ .admin = "127.0.0.1:0" });
 	struct relay admin = admin_of(&r);
 	char *text = metrics(&admin), name[128];
@@ -177,7 +177,8 @@ Test(relay_admin, metrics_are_in_prometheus_text_format)
 
 	for (const char *at = text; *at != '\0'; families++)
 		at = expect_family(text, at);
-	cr_assert_eq(families, 9, "%s", text);
+	cr_assert_eq(families, 11, "%s", text);
+	cr_assert_eq(value_in(text, "jmesh_relay_store_up"), 1);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(name, sizeof(name), "jmesh_relay_%s", names[i]);
 		cr_assert_eq(value_in(text, name), 0, "%s", name);
