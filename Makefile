@@ -21,7 +21,7 @@ PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format-19
 SYSTEM  := $(shell uname -s)
 
-LIBS      := yaml-0.1 libcyaml libcurl libcjson libsodium libmicrohttpd gnutls
+LIBS      := yaml-0.1 libcyaml libcurl libcjson libsodium libmicrohttpd gnutls hiredis
 WARNINGS  := -Wall -Wextra -Werror=implicit-function-declaration -Wconversion -Wshadow \
 	-Wstrict-prototypes -Wmissing-prototypes $(WERROR)
 OPT_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
@@ -145,9 +145,15 @@ test: unit golden lab ## unit, golden and lab tests in one variant
 unit: $(BUILD)/jmesh $(BUILD)/tests/unit/unit ## unit tests
 	@sh tests/lab/run -v $(BUILD) unit
 
-$(BUILD)/tests/unit/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/libjmesh.a
+$(BUILD)/tests/unit/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/libjmesh.a | $(BUILD)/tests/unit/clock.so
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(UNIT_LIBS) $(LDLIBS)
+
+# Never sanitized: a server that is not ours is started with it.
+$(BUILD)/tests/unit/clock.so: tests/unit/preload/clock.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) -std=c17 $(STANDARD_LINUX) -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 
 golden: $(BUILD)/jmesh $(patsubst %,$(BUILD)/tests/golden/%,plan pf seal) ## outputs compared with the files in tests/golden
 	@sh tests/lab/run -v $(BUILD) golden

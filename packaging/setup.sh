@@ -10,11 +10,11 @@ set -eu
 YGGDRASIL_MIN=0.5.10
 PACKAGES="build-essential pkg-config git ca-certificates
 	libyaml-dev libcyaml-dev libcurl4-openssl-dev libcjson-dev libsodium-dev libmicrohttpd-dev
-	libgnutls28-dev
+	libgnutls28-dev libhiredis-dev
 	libcriterion-dev
 	clang libclang-rt-dev clang-format-19 cppcheck mandoc python3 python3-jsonschema python3-yaml
 	bmake dash ruby openssh-client openssh-server netcat-openbsd opendoas busybox-static
-	nftables conntrack unbound iproute2 iputils-ping bind9-dnsutils util-linux procps openssl curl jq"
+	nftables conntrack unbound redis-server iproute2 iputils-ping bind9-dnsutils util-linux procps openssl curl jq"
 
 say() { printf '%s\n' "setup: $*" >&2; }
 die() { say "$*"; exit 1; }

@@ -45,7 +45,7 @@ for folder in src/base schema reconciler reconciler/drivers src/os src/platform 
 			;;
 		esac
 		for library in yaml.h:schema cyaml/:schema curl/:src/pairing microhttpd.h:src/relay \
-		    gnutls/:src/relay; do
+		    gnutls/:src/relay hiredis/:src/relay; do
 			header=${library%%:*}
 			home=${library#*:}
 			[ "$folder" = "$home" ] || ! grep -q "^#include <$header" "$file" ||

@@ -17,6 +17,7 @@ class Jmesh < Formula
   depends_on "cjson"
   depends_on "curl"
   depends_on "gnutls"
+  depends_on "hiredis"
   depends_on "libcyaml"
   depends_on "libmicrohttpd"
   depends_on "libsodium"
