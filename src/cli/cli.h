@@ -31,7 +31,7 @@ struct options {
 	bool forget;               /* teardown --forget */
 	bool from_jailrun;         /* init --from-jailrun */
 	const char *listen, *node; /* relay */
-	const char *admin, *tls_cert, *tls_key;
+	const char *admin, *tls_cert, *tls_key, *store;
 	struct strs trusted_proxy; /* relay --trusted-proxy, as given */
 	int ttl;
 	unsigned max_pairings, max_connections, workers; /* workers 0: not given */

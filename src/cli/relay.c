@@ -1,12 +1,28 @@
 #include "relay/relay.h"
+
+#include <stdlib.h>
+
 #include "cli/cli.h"
+
+/* From the environment, which programs that the relay runs need not have. NULL: none. */
+static const char *store_of_environment(struct arena *a)
+{
+	const char *url = getenv("JMESH_STORE");
+
+	url = url != NULL && *url != '\0' ? arena_dup(a, url) : NULL;
+	unsetenv("JMESH_STORE");
+	return url;
+}
 
 int cmd_relay(const struct options *o, struct arena *a)
 {
+	const char *store = store_of_environment(a);
 	const struct relay_conf conf = {
 		.listen = o->listen != NULL ? o->listen : RELAY_LISTEN,
 		.admin = o->admin,
 		.node = o->node,
+		.store = o->store != NULL ? o->store : store,
+		.store_seen = o->store != NULL,
 		.tls_cert = o->tls_cert,
 		.tls_key = o->tls_key,
 		.trusted = o->trusted_proxy.v,
@@ -18,6 +34,5 @@ int cmd_relay(const struct options *o, struct arena *a)
 	};
 	struct err e = ERR_INIT;
 
-	(void)a;
 	return relay_serve(&conf, &e) < 0 ? complain(o, &e) : EXIT_OK;
 }

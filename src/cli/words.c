@@ -58,10 +58,13 @@ static const struct command_words commands[] = {
 		"Exit status: 0; 1 an error.\n",
 		false },
 	{ "relay", RELAY, cmd_relay, "serve the pairing endpoints to other machines",
-		"Keeps pairings in memory alone; a line a request goes to standard error, without "
-		"codes and\n"
-		"rosters. Runs until SIGTERM. What one address may do is bounded, and wrong codes\n"
-		"slow it down.\n"
+		"Keeps pairings in memory alone, or in a Redis, so that several relays are one. A "
+		"line a\n"
+		"request goes to standard error, without codes and rosters. Runs until SIGTERM. "
+		"What one\n"
+		"address may do is bounded, and wrong codes slow it down. JMESH_STORE in the "
+		"environment stands\n"
+		"for --store, and may have a password: redis://:PASSWORD@HOST.\n"
 		"Exit status: 0 stopped; 1 an error.\n",
 		false },
 };
@@ -105,6 +108,9 @@ static const struct option_words options[] = {
 	{ "--trusted-proxy", "ADDR",
 		"believe X-Forwarded-For of this address or network; may be given again", RELAY,
 		OPTION_LIST, FIELD(trusted_proxy), 0, 0, NULL },
+	{ "--store", "URL",
+		"keep pairings in that Redis, as redis://HOST[:PORT][/DB] or unix:///PATH", RELAY,
+		OPTION_TEXT, FIELD(store), 0, 0, "--store needs a URL%s" },
 	{ "--ttl", "SECONDS", "how long a pairing may wait (default 3600)", RELAY, OPTION_NUMBER,
 		FIELD(ttl), 1, 86400, "--ttl takes seconds from 1 to 86400, not '%s'" },
 	{ "--max-pairings", "N", "how many pairings may be open (default 10000)", RELAY,

@@ -16,6 +16,7 @@
 #include "relay/node.h"
 #include "relay/server.h"
 #include "relay/signals.h"
+#include "relay/store_redis.h"
 #include "relay/tls.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
 	NODE_SECONDS = 10,      /* until the node listens */
 	OWN_FILES = 48,         /* open files besides the connections, with those of the admin */
 	WORKER_FILES = 3,       /* of each: what it waits with and is woken by */
+	STORE_FILES = 64,       /* and of a store that is elsewhere */
 	CLIENT_PAIRINGS = 1000, /* that one address may have open */
 };
 
@@ -46,8 +48,22 @@ static struct limits limits_of(const struct relay_conf *c)
 	};
 }
 
-/* trusted: the proxies, parsed. */
-static int check(const struct relay_conf *c, struct proxies *trusted, struct err *e)
+static int check_store(const struct relay_conf *c, struct redis_where *where, struct err *e)
+{
+	if (c->store == NULL)
+		return 0;
+	if (redis_where_parse(c->store, where, e) < 0)
+		return -1;
+	if (c->store_seen && where->password[0] != '\0')
+		return err_set(e, ERR_USAGE, NOWHERE,
+			"--store has a password in it, which everybody on this machine can read "
+			"there: put the URL into the environment as JMESH_STORE");
+	return 0;
+}
+
+/* trusted: the proxies, parsed; where: the store. */
+static int check(const struct relay_conf *c, struct proxies *trusted, struct redis_where *where,
+	struct err *e)
 {
 	if (c->ttl < 1 || c->ttl > 86400)
 		return err_set(
@@ -67,6 +83,8 @@ static int check(const struct relay_conf *c, struct proxies *trusted, struct err
 	for (size_t i = 0; i < c->n_trusted; i++)
 		if (proxies_add(trusted, c->trusted[i], e) < 0)
 			return -1;
+	if (check_store(c, where, e) < 0)
+		return -1;
 	return c->node != NULL ? node_check_uri(c->node, e) : 0;
 }
 
@@ -80,9 +98,11 @@ static unsigned workers_of(const struct relay_conf *c)
 }
 
 /* Every connection is an open file; the usual soft limit is 1024. */
-static int allow_files(unsigned connections, unsigned workers, struct err *e)
+static int allow_files(const struct relay_conf *c, struct err *e)
 {
-	rlim_t need = (rlim_t)connections + (rlim_t)workers * WORKER_FILES + OWN_FILES;
+	unsigned connections = c->max_connections;
+	rlim_t need = (rlim_t)connections + (rlim_t)workers_of(c) * WORKER_FILES + OWN_FILES +
+		(c->store != NULL ? STORE_FILES : 0);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -241,8 +261,9 @@ static int serve_both(const struct relay_conf *c, const struct server_conf *conf
 	return rc;
 }
 
-static int serve(const struct relay_conf *c, const struct proxies *trusted, struct listeners *l,
-	int signals, struct node *node, struct err *e)
+static int serve(const struct relay_conf *c, const struct proxies *trusted,
+	const struct redis_where *where, struct listeners *l, int signals, struct node *node,
+	struct err *e)
 {
 	const struct server_conf conf = { .max_connections = c->max_connections,
 		.workers = workers_of(c),
@@ -260,7 +281,8 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted, stru
 	};
 	int rc;
 
-	service.store = store_memory_new(&store, service.clients);
+	service.store = c->store != NULL ? store_redis_new(&store, where, service.clients, &lock)
+					 : store_memory_new(&store, service.clients);
 	rc = serve_both(c, &conf, &service, l, signals, node, e);
 	store_free(service.store);
 	clients_free(service.clients);
@@ -272,12 +294,13 @@ int relay_serve(const struct relay_conf *c, struct err *e)
 {
 	struct listeners listeners = { LISTENER_NONE, LISTENER_NONE };
 	struct proxies trusted = { .n = 0 };
+	struct redis_where where = { .local = false };
 	struct node node = NODE_NONE;
 	int signals = -1, rc = -1;
 
 	if (sodium_init() < 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "libsodium did not start");
-	if (check(c, &trusted, e) < 0 || allow_files(c->max_connections, workers_of(c), e) < 0)
+	if (check(c, &trusted, &where, e) < 0 || allow_files(c, e) < 0)
 		return -1;
 	if (c->tls_cert != NULL && tls_load(c->tls_cert, c->tls_key, e) < 0)
 		return -1;
@@ -285,7 +308,7 @@ int relay_serve(const struct relay_conf *c, struct err *e)
 		goto out;
 	rc = bring_up_node(c, signals, &node, e);
 	if (rc == 0)
-		rc = serve(c, &trusted, &listeners, signals, &node, e);
+		rc = serve(c, &trusted, &where, &listeners, signals, &node, e);
 	if (rc == 1) {
 		log_say("stopped");
 		rc = 0;
@@ -296,5 +319,6 @@ out:
 	listener_close(&listeners.admin);
 	signals_release();
 	tls_unload();
+	sodium_memzero(&where, sizeof(where));
 	return rc;
 }

@@ -1,7 +1,8 @@
-/* The relay: the three pairing endpoints (DESIGN section 7), in memory. */
+/* The relay: the three pairing endpoints (DESIGN section 7). */
 #ifndef JMESH_RELAY_RELAY_H
 #define JMESH_RELAY_RELAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -20,6 +21,9 @@ struct relay_conf {
 	const char
 		*admin; /* ADDR:PORT, or PORT on 127.0.0.1, for /healthz and /metrics; NULL: off */
 	const char *node; /* URI that a Yggdrasil node of the relay's own listens on, or NULL */
+	const char
+		*store; /* URL of the Redis where pairings are (redis_where.h); NULL: in memory */
+	bool store_seen; /* others can read that URL in the list of processes: no password is taken from it */
 	const char *tls_cert, *tls_key; /* PEM files; NULL, both: plain HTTP */
 	int ttl;                        /* seconds that a pairing lives, 1 to 86400 */
 	const char *const *trusted;     /* addresses and networks of proxies; n_trusted of them */

@@ -29,7 +29,8 @@ static void down(struct answer *out)
 
 /*
  * The lock guards the clients, and a store in this process with them: what is looked up, found and counted is
- * one step. While a store that is elsewhere is asked, others go on; clients may be forgotten meanwhile.
+ * one step. While a store that is elsewhere is asked, others go on: clients may be forgotten meanwhile, and of the codes that
+ * one client tries at the same time as many are looked up as there are threads before it is paused.
  */
 static void step_out(const struct service *s)
 {

@@ -1,9 +1,11 @@
 #include <criterion/criterion.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "relay/store.h"
+#include "redis_lab.h"
+#include "relay/store_redis.h"
 
 enum { TTL = 3600 * 1000 };
 
@@ -13,13 +15,113 @@ static const char key[] = "0123456789abcdef";
 static const struct side our_side = { ours, false }, their_side = { theirs, false };
 static const struct side our_sealed = { ours, true }, their_sealed = { theirs, true };
 
+enum kind { MEMORY, REDIS };
+
+/* What holds of one store holds of the other. */
+#define BOTH(name)                        \
+	static void name(enum kind kind); \
+	Test(relay_store, name)           \
+	{                                 \
+		name(MEMORY);             \
+	}                                 \
+	Test(relay_store_redis, name)     \
+	{                                 \
+		name(REDIS);              \
+	}                                 \
+	static void name(enum kind kind)
+
+TestSuite(relay_store, .timeout = 60);
+TestSuite(relay_store_redis, .timeout = 120);
+
+/* The store in Redis, whose clock shows what the test says that time it is. */
+struct timed {
+	struct store store;
+	struct store *inner;
+	struct redis_server server;
+};
+
+static struct store *at(struct store *s, int64_t now)
+{
+	struct timed *t = (struct timed *)s;
+
+	redis_at(&t->server, now);
+	return t->inner;
+}
+
+static enum store_status timed_create(struct store *s, const struct network *creator,
+	const struct side *side, const struct proposal *proposal, int64_t now, struct ticket *out)
+{
+	return store_create(at(s, now), creator, side, proposal, now, out);
+}
+
+static enum store_status timed_owns(struct store *s, const char code[CODE_TEXT], const char *token,
+	const struct network *reader, int64_t now)
+{
+	return store_owns(at(s, now), code, token, reader, now);
+}
+
+static enum store_status timed_joinable(
+	struct store *s, const char code[CODE_TEXT], const char *k, int64_t now)
+{
+	return store_joinable(at(s, now), code, k, now);
+}
+
+static enum store_status timed_join(struct store *s, const char code[CODE_TEXT],
+	const struct side *side, const char *k, int64_t now, struct arena *a, const char **creator)
+{
+	return store_join(at(s, now), code, side, k, now, a, creator);
+}
+
+static enum store_status timed_read(struct store *s, const char code[CODE_TEXT], const char *token,
+	int64_t now, struct arena *a, const char **joiner)
+{
+	return store_read(at(s, now), code, token, now, a, joiner);
+}
+
+static struct store_stats timed_stats(struct store *s, int64_t now)
+{
+	return store_stats(at(s, now), now);
+}
+
+static bool timed_is_up(struct store *s)
+{
+	return store_is_up(((struct timed *)s)->inner);
+}
+
+static void timed_free(struct store *s)
+{
+	struct timed *t = (struct timed *)s;
+
+	store_free(t->inner);
+	redis_down(&t->server);
+	free(t);
+}
+
+static const struct store_ops timed_ops = { timed_create, timed_owns, timed_joinable, timed_join,
+	timed_read, timed_stats, timed_is_up, timed_free, true };
+
+static struct store *timed_new(const struct store_conf *conf, struct clients *clients)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct timed *t = calloc(1, sizeof(*t));
+	struct redis_where where;
+	struct err e = ERR_INIT;
+
+	t->store.ops = &timed_ops;
+	t->server = redis_up(true, NULL);
+	cr_assert_eq(redis_where_parse(t->server.url, &where, &e), 0, "%s", e.text);
+	t->inner = store_redis_new(conf, &where, clients, &lock);
+	cr_assert(store_is_up(t->inner));
+	return &t->store;
+}
+
 struct bench {
 	struct clients *clients;
 	struct store *store;
 	struct arena *arena;
 };
 
-static struct bench bench_new(unsigned open_max, unsigned per_client, size_t bytes)
+static struct bench bench_new(enum kind kind, unsigned open_max, unsigned per_client, size_t bytes)
 {
 	const struct rate rate = { 10, 20 };
 	const struct limits limits = { { rate, rate, rate, rate }, per_client, 4, 3 };
@@ -29,7 +131,7 @@ static struct bench bench_new(unsigned open_max, unsigned per_client, size_t byt
 	cr_assert_geq(sodium_init(), 0);
 	b.arena = arena_new();
 	b.clients = clients_new(&limits);
-	b.store = store_memory_new(&conf, b.clients);
+	b.store = kind == REDIS ? timed_new(&conf, b.clients) : store_memory_new(&conf, b.clients);
 	return b;
 }
 
@@ -80,9 +182,9 @@ static enum store_status read_as(
 	return status;
 }
 
-Test(relay_store, pairs_once)
+BOTH(pairs_once)
 {
-	struct bench b = bench_new(10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, 1000);
 	struct ticket t = create(&b, 0);
 
 	cr_assert_eq(read_as(&b, &t, NULL, 1), STORE_WAITING);
@@ -97,9 +199,9 @@ Test(relay_store, pairs_once)
 	bench_free(&b);
 }
 
-Test(relay_store, knows_no_code_that_it_did_not_give)
+BOTH(knows_no_code_that_it_did_not_give)
 {
-	struct bench b = bench_new(10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, 1000);
 	struct ticket t = create(&b, 0), other = { "81-zephyr-night-climb", "" };
 
 	cr_assert_eq(read_as(&b, &other, NULL, 1), STORE_GONE);
@@ -108,9 +210,9 @@ Test(relay_store, knows_no_code_that_it_did_not_give)
 	bench_free(&b);
 }
 
-Test(relay_store, forgets_at_the_end_of_the_time_to_live)
+BOTH(forgets_at_the_end_of_the_time_to_live)
 {
-	struct bench b = bench_new(10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, 1000);
 	struct ticket t = create(&b, 5), u = create(&b, 6);
 
 	cr_assert_eq(read_as(&b, &t, NULL, TTL + 4), STORE_WAITING);
@@ -122,9 +224,9 @@ Test(relay_store, forgets_at_the_end_of_the_time_to_live)
 	bench_free(&b);
 }
 
-Test(relay_store, a_plain_read_ends_with_the_time_to_live_also_when_joined)
+BOTH(a_plain_read_ends_with_the_time_to_live_also_when_joined)
 {
-	struct bench b = bench_new(10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, 1000);
 	struct ticket t = create(&b, 0);
 
 	cr_assert_eq(join(&b, &t, key, TTL - 1), STORE_OK);
@@ -136,10 +238,10 @@ Test(relay_store, a_plain_read_ends_with_the_time_to_live_also_when_joined)
 	bench_free(&b);
 }
 
-Test(relay_store, the_token_reads_again_for_a_minute)
+BOTH(the_token_reads_again_for_a_minute)
 {
 	for (int plain = 0; plain <= 1; plain++) {
-		struct bench b = bench_new(10, 10, 1000);
+		struct bench b = bench_new(kind, 10, 10, 1000);
 		struct ticket t = create(&b, 0);
 
 		cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_WAITING);
@@ -152,9 +254,9 @@ Test(relay_store, the_token_reads_again_for_a_minute)
 	}
 }
 
-Test(relay_store, a_wrong_token_uses_nothing_up)
+BOTH(a_wrong_token_uses_nothing_up)
 {
-	struct bench b = bench_new(10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, 1000);
 	struct ticket t = create(&b, 0), other = create(&b, 0);
 
 	cr_assert_eq(join(&b, &t, NULL, 0), STORE_OK);
@@ -165,9 +267,9 @@ Test(relay_store, a_wrong_token_uses_nothing_up)
 	bench_free(&b);
 }
 
-Test(relay_store, the_key_gets_the_same_answer_with_the_same_roster)
+BOTH(the_key_gets_the_same_answer_with_the_same_roster)
 {
-	struct bench b = bench_new(10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, 1000);
 	struct ticket t = create(&b, 0);
 	const struct side other = { "{\"jails\":[3]}", false };
 	const char *got;
@@ -185,9 +287,9 @@ Test(relay_store, the_key_gets_the_same_answer_with_the_same_roster)
 	bench_free(&b);
 }
 
-Test(relay_store, without_a_key_nobody_joins_again_with_one)
+BOTH(without_a_key_nobody_joins_again_with_one)
 {
-	struct bench b = bench_new(10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, 1000);
 	struct ticket t = create(&b, 0);
 
 	cr_assert_eq(join(&b, &t, NULL, 0), STORE_OK);
@@ -196,9 +298,9 @@ Test(relay_store, without_a_key_nobody_joins_again_with_one)
 	bench_free(&b);
 }
 
-Test(relay_store, a_pairing_is_its_creators_or_its_tokens)
+BOTH(a_pairing_is_its_creators_or_its_tokens)
 {
-	struct bench b = bench_new(10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, 1000);
 	struct ticket t = create(&b, 0), other = { "81-zephyr-night-climb", "" };
 
 	cr_assert_eq(store_owns(b.store, t.code, NULL, &alice, 1), STORE_OK);
@@ -210,9 +312,9 @@ Test(relay_store, a_pairing_is_its_creators_or_its_tokens)
 	bench_free(&b);
 }
 
-Test(relay_store, creates_under_a_code_that_is_proposed_until_it_is_gone)
+BOTH(creates_under_a_code_that_is_proposed_until_it_is_gone)
 {
-	struct bench b = bench_new(1, 10, 1000);
+	struct bench b = bench_new(kind, 1, 10, 1000);
 	struct ticket t, u;
 
 	cr_assert_eq(propose(&b, &our_sealed, NULL, 0, &t), STORE_OK);
@@ -226,9 +328,9 @@ Test(relay_store, creates_under_a_code_that_is_proposed_until_it_is_gone)
 	bench_free(&b);
 }
 
-Test(relay_store, a_proposal_with_its_key_gets_the_same_ticket_again)
+BOTH(a_proposal_with_its_key_gets_the_same_ticket_again)
 {
-	struct bench b = bench_new(1, 1, sizeof(ours) + sizeof(theirs));
+	struct bench b = bench_new(kind, 1, 1, sizeof(ours) + sizeof(theirs));
 	struct ticket t, u = { "", "" };
 	const char *got;
 
@@ -252,9 +354,9 @@ Test(relay_store, a_proposal_with_its_key_gets_the_same_ticket_again)
 	bench_free(&b);
 }
 
-Test(relay_store, a_join_of_the_other_kind_uses_nothing_up)
+BOTH(a_join_of_the_other_kind_uses_nothing_up)
 {
-	struct bench b = bench_new(10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, 1000);
 	struct ticket plain = create(&b, 0), sealed;
 	const char *got;
 
@@ -276,9 +378,9 @@ Test(relay_store, a_join_of_the_other_kind_uses_nothing_up)
 	bench_free(&b);
 }
 
-Test(relay_store, bounds_open_pairings)
+BOTH(bounds_open_pairings)
 {
-	struct bench b = bench_new(2, 10, 1000);
+	struct bench b = bench_new(kind, 2, 10, 1000);
 	struct ticket t = create(&b, 0), u = create(&b, 1), v;
 
 	cr_assert_eq(store_create(b.store, &bob, &our_side, NULL, 1, &v), STORE_FULL);
@@ -291,9 +393,9 @@ Test(relay_store, bounds_open_pairings)
 	bench_free(&b);
 }
 
-Test(relay_store, bounds_pairings_of_one_client)
+BOTH(bounds_pairings_of_one_client)
 {
-	struct bench b = bench_new(100, 2, 10000);
+	struct bench b = bench_new(kind, 100, 2, 10000);
 	struct ticket t = create(&b, 0), u;
 
 	create(&b, 0);
@@ -307,9 +409,9 @@ Test(relay_store, bounds_pairings_of_one_client)
 	bench_free(&b);
 }
 
-Test(relay_store, bounds_bytes_and_gives_up_repetitions_first)
+BOTH(bounds_bytes_and_gives_up_repetitions_first)
 {
-	struct bench b = bench_new(100, 100, 3 * (sizeof(ours) - 1));
+	struct bench b = bench_new(kind, 100, 100, 3 * (sizeof(ours) - 1));
 	struct ticket t = create(&b, 0), u, v;
 
 	cr_assert_eq(join(&b, &t, key, 0), STORE_OK);
@@ -324,9 +426,9 @@ Test(relay_store, bounds_bytes_and_gives_up_repetitions_first)
 	bench_free(&b);
 }
 
-Test(relay_store, reading_fast_keeps_no_more_than_may_be_open)
+BOTH(reading_fast_keeps_no_more_than_may_be_open)
 {
-	struct bench b = bench_new(2, 10, 1000);
+	struct bench b = bench_new(kind, 2, 10, 1000);
 	struct ticket t[3];
 
 	for (int i = 0; i < 3; i++) {
@@ -340,9 +442,9 @@ Test(relay_store, reading_fast_keeps_no_more_than_may_be_open)
 	bench_free(&b);
 }
 
-Test(relay_store, counts_what_becomes_of_pairings)
+BOTH(counts_what_becomes_of_pairings)
 {
-	struct bench b = bench_new(10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, 1000);
 	struct ticket t = create(&b, 0), late, u;
 	const struct side empty = { "", false };
 	struct store_stats got;
@@ -373,10 +475,10 @@ Test(relay_store, counts_what_becomes_of_pairings)
 	bench_free(&b);
 }
 
-Test(relay_store, many_pairings_come_and_go)
+BOTH(many_pairings_come_and_go)
 {
 	enum { N = 20000 };
-	struct bench b = bench_new(N, N, (size_t)N * 64);
+	struct bench b = bench_new(kind, N, N, (size_t)N * 64);
 	static struct ticket t[N];
 
 	for (int i = 0; i < N; i++)
