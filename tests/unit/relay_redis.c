@@ -1,4 +1,7 @@
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +10,7 @@
 
 #include "os/clock.h"
 #include "redis_lab.h"
+#include "relay/store_redis.h"
 #include "relay_lab.h"
 
 #define WEB "{\"jails\":[{\"name\":\"web\",\"ygg_address\":\"200::1\"}]}"
@@ -222,6 +226,72 @@ Test(relay_redis, of_a_hundred_one_joins_and_one_proposes)
 	}
 	cr_assert_eq(race(&f, "/pair", proposed), 1);
 	fleet_down(&f);
+}
+
+enum { THREADS = 8, CODES = 100 };
+
+/* Threads of one relay that all do the same to the same pairings. */
+struct crowd {
+	struct store *store;
+	struct ticket tickets[CODES];
+	atomic_int joined[CODES], read[CODES], down;
+};
+
+static void *be_one_of(void *arg)
+{
+	static const struct side side = { DB, false };
+	struct crowd *c = arg;
+
+	for (int i = 0; i < CODES; i++) {
+		struct arena *a = arena_new();
+		const char *got, *code = c->tickets[i].code;
+		enum store_status joined = store_join(c->store, code, &side, NULL, 0, a, &got);
+		enum store_status read = store_read(c->store, code, NULL, 0, a, &got);
+
+		atomic_fetch_add(&c->joined[i], joined == STORE_OK);
+		atomic_fetch_add(&c->read[i], read == STORE_OK);
+		atomic_fetch_add(&c->down, joined == STORE_DOWN || read == STORE_DOWN);
+		arena_free(a);
+	}
+	return NULL;
+}
+
+Test(relay_redis, threads_ask_side_by_side)
+{
+	const struct rate rate = { 10, 20 };
+	const struct limits limits = { { rate, rate, rate, rate }, CODES, 4, 3 };
+	const struct store_conf conf = { 60000, CODES, 1 << 20 };
+	const struct side side = { WEB, false };
+	const struct network from = { { 1 } };
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct redis_server redis = redis_up(false, NULL);
+	struct clients *clients;
+	struct redis_where where;
+	struct err e = ERR_INIT;
+	static struct crowd c;
+	pthread_t threads[THREADS];
+	struct ticket one_more;
+
+	cr_assert_geq(sodium_init(), 0);
+	clients = clients_new(&limits);
+	cr_assert_eq(redis_where_parse(redis.url, &where, &e), 0);
+	c.store = store_redis_new(&conf, &where, clients, &lock);
+	for (int i = 0; i < CODES; i++)
+		cr_assert_eq(store_create(c.store, &from, &side, NULL, 0, &c.tickets[i]), STORE_OK);
+	cr_assert_eq(store_create(c.store, &from, &side, NULL, 0, &one_more), STORE_FULL);
+	for (int i = 0; i < THREADS; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, be_one_of, &c), 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	cr_assert_eq(c.down, 0);
+	for (int i = 0; i < CODES; i++)
+		cr_assert(c.joined[i] == 1 && c.read[i] == 1, "%d %d", c.joined[i], c.read[i]);
+	/* Nobody has a pairing open any more. */
+	for (int i = 0; i < CODES; i++)
+		cr_assert_eq(store_create(c.store, &from, &side, NULL, 0, &one_more), STORE_OK);
+	store_free(c.store);
+	clients_free(clients);
+	redis_down(&redis);
 }
 
 Test(relay_redis, what_is_counted_does_not_leak)
