@@ -34,8 +34,10 @@ struct options {
 	const char *admin, *tls_cert, *tls_key, *store;
 	struct strs trusted_proxy; /* relay --trusted-proxy, as given */
 	int ttl;
-	unsigned max_pairings, max_connections, workers; /* workers 0: not given */
-	bool colour_out, colour_err;                     /* a terminal, and NO_COLOR is not set */
+	unsigned max_pairings, max_connections;
+	unsigned workers;               /* 0: not given */
+	size_t max_memory;              /* bytes; 0: not given */
+	bool colour_out, colour_err;    /* a terminal, and NO_COLOR is not set */
 	bool terminal_in, terminal_err; /* standard input and error are terminals */
 };
 

@@ -54,6 +54,26 @@ static bool number(const char *text, long low, long high, long *out)
 	return errno == 0 && end != text && *end == '\0' && *out >= low && *out <= high;
 }
 
+/* Bytes, or so many K, M or G of them, from low to high; false: it is none. */
+static bool size(const char *text, long low, long high, long *out)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	*out = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *out < 0)
+		return false;
+	unit = *end != '\0' ? strchr(units, *end) : NULL;
+	for (const char *u = units; unit != NULL && u <= unit; u++) {
+		if (*out > LONG_MAX / 1024)
+			return false;
+		*out *= 1024;
+	}
+	return end[unit != NULL] == '\0' && *out >= low && *out <= high;
+}
+
 static bool set_option(
 	struct options *o, const struct option_words *w, const char *value, struct arena *a)
 {
@@ -77,6 +97,11 @@ static bool set_option(
 		if (!number(value, w->low, w->high, &n))
 			return false;
 		*(int *)(void *)field = (int)n;
+		return true;
+	case OPTION_SIZE:
+		if (!size(value, w->low, w->high, &n))
+			return false;
+		*(size_t *)(void *)field = (size_t)n;
 		return true;
 	}
 	return false;

@@ -30,6 +30,7 @@ int cmd_relay(const struct options *o, struct arena *a)
 		.ttl = o->ttl,
 		.max_pairings = o->max_pairings,
 		.max_connections = o->max_connections,
+		.max_memory = o->max_memory,
 		.workers = o->workers,
 	};
 	struct err e = ERR_INIT;

@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 
-enum option_type { OPTION_SET, OPTION_UNSET, OPTION_TEXT, OPTION_LIST, OPTION_NUMBER };
+enum option_type { OPTION_SET, OPTION_UNSET, OPTION_TEXT, OPTION_LIST, OPTION_NUMBER, OPTION_SIZE };
 
 struct option_words {
 	const char *name, *value; /* "--wait", "SECONDS"; NULL: it takes none */
@@ -12,7 +12,7 @@ struct option_words {
 	unsigned commands; /* bits of enum command_bit */
 	enum option_type type;
 	size_t field;        /* offset in struct options */
-	long low, high;      /* of OPTION_NUMBER */
+	long low, high;      /* of OPTION_NUMBER, and of OPTION_SIZE in bytes */
 	const char *refusal; /* said of a value that does not fit; %s is the value */
 };
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/memory.h"
+
 enum { BUCKETS = 16384, TOKEN = 1000 };
 
 struct client {
@@ -26,6 +28,16 @@ struct clients {
 	struct client *oldest, *newest;
 	unsigned idle;
 };
+
+size_t client_memory(void)
+{
+	return memory_block(sizeof(struct client));
+}
+
+size_t clients_memory(const struct limits *limits)
+{
+	return memory_block(sizeof(struct clients)) + limits->idle_max * client_memory();
+}
 
 struct clients *clients_new(const struct limits *limits)
 {

@@ -11,6 +11,7 @@
 #define JMESH_RELAY_LIMIT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* 16 bytes of the client's network: an IPv4 address mapped to IPv6, or the first half of an IPv6 one. */
@@ -43,6 +44,10 @@ enum {
 
 struct clients;
 struct client;
+
+/* Bytes of memory: of one client, and of the table with idle_max of them. */
+size_t client_memory(void);
+size_t clients_memory(const struct limits *limits);
 
 struct clients *clients_new(const struct limits *limits);
 void clients_free(struct clients *cs); /* NULL is fine */

@@ -73,6 +73,7 @@ static void add_refused(struct text *t, struct metrics *m)
 		[REFUSED_CLIENT_PAIRINGS] = "client_pairings",
 		[REFUSED_RELAY_PAIRINGS] = "relay_pairings",
 		[REFUSED_CONNECTION] = "client_connections",
+		[REFUSED_MEMORY] = "memory",
 	};
 
 	head(t, "refused_total", "counter", "Requests and connections that a limit refused.");
@@ -81,7 +82,8 @@ static void add_refused(struct text *t, struct metrics *m)
 			atomic_load(&m->refused[i]));
 }
 
-const char *metrics_format(struct metrics *m, const struct store_stats *store, struct arena *a)
+const char *metrics_format(
+	struct metrics *m, const struct store_stats *store, struct memory *memory, struct arena *a)
 {
 	struct text t = text_new(a);
 
@@ -90,5 +92,9 @@ const char *metrics_format(struct metrics *m, const struct store_stats *store, s
 	add_refused(&t, m);
 	one(&t, "connections_open", "gauge", "Connections that are open.",
 		atomic_load(&m->connections));
+	one(&t, "memory_bytes", "gauge",
+		"Bytes of memory that are taken, with what is set aside for connections.",
+		memory_used(memory));
+	one(&t, "memory_max_bytes", "gauge", "Bytes of memory that may be taken.", memory->max);
 	return t.s;
 }

@@ -22,6 +22,7 @@ enum refusal {
 	REFUSED_CLIENT_PAIRINGS,
 	REFUSED_RELAY_PAIRINGS,
 	REFUSED_CONNECTION,
+	REFUSED_MEMORY,
 	REFUSALS,
 };
 
@@ -38,6 +39,7 @@ void metrics_refused(struct metrics *m, enum refusal why);
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-const char *metrics_format(struct metrics *m, const struct store_stats *store, struct arena *a);
+const char *metrics_format(
+	struct metrics *m, const struct store_stats *store, struct memory *memory, struct arena *a);
 
 #endif

@@ -26,10 +26,10 @@ enum {
 	WORKER_FILES = 3,       /* of each: what it waits with and is woken by */
 	STORE_FILES = 64,       /* and of a store that is elsewhere */
 	CLIENT_PAIRINGS = 1000, /* that one address may have open */
+	MEBIBYTE = 1024 * 1024,
+	ROOM = 16 *
+		MEBIBYTE, /* of the memory, beside what is set aside: a roster and what reads it */
 };
-
-/* Of all rosters together; with the connections' bodies (at most 256 KiB each) this bounds the memory. */
-static const size_t rosters_max = (size_t)256 * 1024 * 1024;
 
 /* Generous for a person and for many behind one address, and 40 bits of a code are far beyond it. */
 static struct limits limits_of(const struct relay_conf *c)
@@ -95,6 +95,28 @@ static unsigned workers_of(const struct relay_conf *c)
 	if (c->workers != 0)
 		return c->workers;
 	return n < RELAY_WORKERS_MAX ? n : RELAY_WORKERS_MAX;
+}
+
+/*
+ * What is there without a pairing, and what all connections may take: it is set aside, so that a relay whose
+ * memory is full can still say so.
+ */
+static int set_aside(const struct relay_conf *c, const struct limits *limits, struct memory *memory,
+	struct err *e)
+{
+	size_t need = server_memory(c->max_connections, c->tls_cert != NULL) +
+		clients_memory(limits) + store_memory_least(c->max_pairings);
+
+	memory->max = c->max_memory != 0 ? c->max_memory : RELAY_MEMORY;
+	if (need > memory->max || memory->max - need < ROOM)
+		return err_set(e, ERR_USAGE, NOWHERE,
+			"--max-memory: %zuM are too little for %u connections and %u pairings: "
+			"give "
+			"%zuM or more, or lower --max-connections or --max-pairings",
+			memory->max / MEBIBYTE, c->max_connections, c->max_pairings,
+			(need + ROOM) / MEBIBYTE + 1);
+	memory_take(memory, need, MEMORY_ANSWER);
+	return 0;
 }
 
 /* Every connection is an open file; the usual soft limit is 1024. */
@@ -270,17 +292,19 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted,
 		.timeout_s = IDLE_SECONDS,
 		.tls = c->tls_cert != NULL,
 		.trusted = *trusted };
-	const struct store_conf store = {
-		.ttl = (int64_t)c->ttl * 1000, .open_max = c->max_pairings, .bytes_max = rosters_max
-	};
 	const struct limits limits = limits_of(c);
+	struct memory memory = { .max = 0 };
+	const struct store_conf store = {
+		.ttl = (int64_t)c->ttl * 1000, .open_max = c->max_pairings, .memory = &memory
+	};
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct metrics metrics = { 0 };
-	struct service service = {
-		.clients = clients_new(&limits), .metrics = &metrics, .lock = &lock
-	};
+	struct service service = { .metrics = &metrics, .lock = &lock, .memory = &memory };
 	int rc;
 
+	if (set_aside(c, &limits, &memory, e) < 0)
+		return -1;
+	service.clients = clients_new(&limits);
 	service.store = c->store != NULL ? store_redis_new(&store, where, service.clients, &lock)
 					 : store_memory_new(&store, service.clients);
 	rc = serve_both(c, &conf, &service, l, signals, node, e);

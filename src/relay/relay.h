@@ -9,6 +9,7 @@
 
 /* What the command line takes where it says nothing. */
 #define RELAY_LISTEN "127.0.0.1:8080"
+#define RELAY_MEMORY ((size_t)512 * 1024 * 1024)
 enum {
 	RELAY_TTL = 3600,
 	RELAY_PAIRINGS = 10000,
@@ -29,8 +30,9 @@ struct relay_conf {
 	const char *const *trusted;     /* addresses and networks of proxies; n_trusted of them */
 	size_t n_trusted;
 	unsigned max_pairings, max_connections; /* 1 to 1,000,000; 1 to 65,536 */
-	unsigned
-		workers; /* threads that serve, 1 to RELAY_WORKERS_MAX; 0: one for each processor */
+	size_t max_memory;                      /* bytes; 0: RELAY_MEMORY */
+	/* Threads that serve, 1 to RELAY_WORKERS_MAX; 0: one for each processor. */
+	unsigned workers;
 };
 
 /*

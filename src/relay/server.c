@@ -19,6 +19,14 @@
 enum {
 	/* Of a connection: its headers, and the body in pieces. */
 	CONNECTION_MEMORY = 16 * 1024,
+	/* And what libmicrohttpd, the request, a constant answer and its client in the table take. */
+	CONNECTION_OTHER = 4 * 1024,
+	/* And a session of GnuTLS, with its buffers. */
+	CONNECTION_TLS = 48 * 1024,
+	/* While a body is read: of JSON two bytes can be a value, which cJSON keeps in 80. */
+	READ_FACTOR = 48,
+	/* While an answer is made: a roster twice, and the arena around it. */
+	ANSWER_MEMORY = 2 * ROSTER_BYTES_MAX + 128 * 1024,
 	/* What is read and thrown away of a body that is too large, so that its sender hears why. */
 	DISCARD_MAX = 4 * ROSTER_BYTES_MAX,
 	/* Milliseconds that sending one request may take, however steadily it drips. */
@@ -44,6 +52,7 @@ struct exchange {
 	struct answer answer;
 	char *body;
 	size_t len, cap, discarded;
+	size_t taken; /* bytes of the relay's memory */
 	struct arena *arena;
 };
 
@@ -53,6 +62,30 @@ static int64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* The request takes so much in all from now on. False, and nothing changes, where there is not as much. */
+static bool take(struct exchange *x, size_t n, enum memory_use use)
+{
+	struct memory *m = x->server->service.memory;
+
+	if (n > x->taken && !memory_take(m, n - x->taken, use))
+		return false;
+	if (n < x->taken)
+		memory_give(m, x->taken - n);
+	x->taken = n;
+	return true;
+}
+
+/* What was needed to make the answer; the answer itself, of n bytes, is with libmicrohttpd. */
+static void release(struct exchange *x, size_t n)
+{
+	arena_free(x->arena);
+	free(x->body);
+	x->arena = NULL;
+	x->body = NULL;
+	x->len = x->cap = 0;
+	take(x, n < x->taken ? n : x->taken, MEMORY_ANSWER);
 }
 
 static struct peer peer_at(struct MHD_Connection *connection)
@@ -131,9 +164,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	peer_format(&x->peer, peer);
 	log_request(peer, x->method, route_name(x->request.route.kind), x->answer.status,
 		x->answer.len, now_us() - x->started);
+	release(x, 0);
 	atomic_fetch_sub(&x->server->busy, 1);
-	arena_free(x->arena);
-	free(x->body);
 	free(x);
 	*con_cls = NULL;
 }
@@ -250,6 +282,25 @@ static enum MHD_Result begin(
 	return MHD_YES;
 }
 
+/* Room for n bytes more. */
+static bool grow(struct exchange *x, size_t n)
+{
+	size_t cap = x->cap == 0 ? 4096 : x->cap * 2;
+	char *body;
+
+	while (cap - x->len < n)
+		cap *= 2;
+	/* Both may be there while one is copied into the other. */
+	if (!take(x, memory_block(x->cap) + memory_block(cap), MEMORY_REQUEST))
+		return false;
+	body = realloc(x->body, cap);
+	if (body == NULL)
+		return false;
+	x->body = body;
+	x->cap = cap;
+	return take(x, memory_block(cap), MEMORY_REQUEST);
+}
+
 static enum MHD_Result receive(struct exchange *x, const char *data, size_t *size)
 {
 	size_t n = *size;
@@ -263,27 +314,38 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t *siz
 		x->discarded += n;
 		return x->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
 	}
-	if (n > x->cap - x->len) {
-		size_t cap = x->cap == 0 ? 4096 : x->cap * 2;
-		char *body;
-
-		while (cap - x->len < n)
-			cap *= 2;
-		body = realloc(x->body, cap);
-		if (body == NULL)
-			return MHD_NO;
-		x->body = body;
-		x->cap = cap;
+	if (n > x->cap - x->len && !grow(x, n)) {
+		release(x, 0);
+		answer_no_memory(&x->server->service, &x->answer);
+		x->discarded += n;
+		return MHD_YES;
 	}
 	memcpy(x->body + x->len, data, n);
 	x->len += n;
 	return MHD_YES;
 }
 
+static void answer(struct exchange *x)
+{
+	const struct service *s = &x->server->service;
+	bool poll = x->request.method == METHOD_GET;
+
+	/* Before a pairing is used up, so that an answer that cannot be sent loses none. */
+	if (!take(x, memory_block(x->cap) + x->len * READ_FACTOR + ANSWER_MEMORY,
+		    poll ? MEMORY_ANSWER : MEMORY_REQUEST)) {
+		answer_no_memory(s, &x->answer);
+		return;
+	}
+	x->arena = arena_new();
+	service_answer(s, &x->request, x->body != NULL ? x->body : "", x->len, clock_ms(), x->arena,
+		&x->answer);
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
 	const char *method, const char *version, const char *data, size_t *size, void **con_cls)
 {
 	struct exchange *x = *con_cls;
+	enum MHD_Result rc;
 
 	(void)cls;
 	(void)url;
@@ -294,12 +356,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		return begin(x, connection, method);
 	if (*size != 0)
 		return receive(x, data, size);
-	if (x->answer.status == 0) {
-		x->arena = arena_new();
-		service_answer(&x->server->service, &x->request, x->body != NULL ? x->body : "",
-			x->len, clock_ms(), x->arena, &x->answer);
-	}
-	return send_answer(connection, x, false);
+	if (x->answer.status == 0)
+		answer(x);
+	rc = send_answer(connection, x, false);
+	release(x, memory_block(x->answer.len));
+	return rc;
 }
 
 /* libmicrohttpd's own messages quote what clients sent. */
@@ -333,6 +394,15 @@ static struct MHD_Daemon *start(struct server *s, int listen_fd, const struct se
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
 		c->tls ? tls : &tls[2], MHD_OPTION_END);
+}
+
+size_t server_memory(unsigned connections, bool tls)
+{
+	size_t one = CONNECTION_MEMORY + CONNECTION_OTHER;
+
+	if (tls)
+		one += CONNECTION_TLS;
+	return connections * one;
 }
 
 int server_start(struct server **out, int listen_fd, const struct service *service,

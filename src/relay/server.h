@@ -8,6 +8,9 @@
 
 struct server;
 
+/* Bytes of memory that so many connections may take, bodies and answers aside. */
+size_t server_memory(unsigned connections, bool tls);
+
 struct server_conf {
 	unsigned max_connections; /* of all workers together */
 	unsigned workers;         /* threads; no more are started than there may be connections */

@@ -64,6 +64,13 @@ static void reply(struct answer *out, const char *json)
 	};
 }
 
+void answer_no_memory(const struct service *s, struct answer *out)
+{
+	metrics_refused(s->metrics, REFUSED_MEMORY);
+	refuse(out, 503, "the relay has no memory left for this: try again later\n");
+	out->retry_after = 30;
+}
+
 void answer_too_large(struct answer *out)
 {
 	refuse(out, 413, "the roster is refused: it is larger than 256 KiB\n");
@@ -318,6 +325,9 @@ static void create(const struct service *s, const struct request *r, const struc
 	case STORE_DOWN:
 		down(out);
 		break;
+	case STORE_NO_MEMORY:
+		answer_no_memory(s, out);
+		break;
 	default:
 		too_many(s, REFUSED_RELAY_PAIRINGS,
 			"the relay has too many pairings open: try again later\n", 60, out);
@@ -352,6 +362,9 @@ static void join(const struct service *s, const struct request *r, const struct 
 	case STORE_FULL:
 		too_many(s, REFUSED_RELAY_PAIRINGS,
 			"the relay holds too many rosters: try again later\n", 60, out);
+		break;
+	case STORE_NO_MEMORY:
+		answer_no_memory(s, out);
 		break;
 	case STORE_DOWN:
 		down(out);
@@ -455,5 +468,5 @@ const char *service_metrics(const struct service *s, int64_t now, struct arena *
 	stats = store_stats(s->store, now);
 	step_in(s);
 	pthread_mutex_unlock(s->lock);
-	return metrics_format(s->metrics, &stats, a);
+	return metrics_format(s->metrics, &stats, s->memory, a);
 }

@@ -22,6 +22,7 @@ struct service {
 	 * is elsewhere is asked.
 	 */
 	pthread_mutex_t *lock;
+	struct memory *memory; /* needs no lock */
 };
 
 struct request {
@@ -66,6 +67,9 @@ bool service_is_up(const struct service *s);
 
 /* What was counted, for Prometheus. */
 const char *service_metrics(const struct service *s, int64_t now, struct arena *a);
+
+/* The answer where there is no memory for a request, which it counts. */
+void answer_no_memory(const struct service *s, struct answer *out);
 
 /* The answer to a body beyond ROSTER_BYTES_MAX, and to a request whose framing is ambiguous. */
 void answer_too_large(struct answer *out);

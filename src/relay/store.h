@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "base/code.h"
 #include "relay/limit.h"
+#include "relay/memory.h"
 
 enum {
 	STORE_AGAIN = 60 * 1000, /* milliseconds */
@@ -28,16 +29,17 @@ enum {
 };
 
 struct store_conf {
-	int64_t ttl;       /* milliseconds that a pairing waits to be joined and read */
-	unsigned open_max; /* pairings */
-	size_t bytes_max;  /* of all rosters together */
+	int64_t ttl;           /* milliseconds that a pairing waits to be joined and read */
+	unsigned open_max;     /* pairings */
+	struct memory *memory; /* what pairings are taken from; it must outlive the store */
 };
 
 enum store_status {
 	STORE_OK,
-	STORE_WAITING,  /* nobody joined yet */
-	STORE_GONE,     /* unknown, expired or used: which of them is nobody's business */
-	STORE_FULL,     /* of pairings or of bytes */
+	STORE_WAITING, /* nobody joined yet */
+	STORE_GONE,    /* unknown, expired or used: which of them is nobody's business */
+	STORE_FULL,    /* of pairings */
+	STORE_NO_MEMORY,
 	STORE_TOO_MANY, /* this client has enough pairings open */
 	STORE_TAKEN,    /* another pairing has that code, be it open or used up a moment ago */
 	STORE_SEALED,   /* the pairing is sealed and the joiner's roster is not */
@@ -68,7 +70,7 @@ struct store_stats {
 	uint64_t errors; /* calls that ended with STORE_DOWN */
 	bool up;         /* false: open and bytes are not known */
 	unsigned open;   /* not used up, expired ones aside */
-	size_t bytes;    /* of memory in all pairings */
+	size_t bytes;    /* of memory that pairings have taken */
 };
 
 /*
@@ -78,6 +80,9 @@ struct store_stats {
 struct store {
 	const struct store_ops *ops;
 };
+
+/* Bytes of memory that the one in this process has without a pairing. */
+size_t store_memory_least(unsigned open_max);
 
 /*
  * In this process. clients counts who has how many pairings open; it must outlive the store, and whoever calls

@@ -28,7 +28,7 @@ struct pairing {
 	char *ours, *theirs;         /* rosters of the creator and, once joined, of the joiner */
 };
 
-struct memory {
+struct pairings {
 	struct store store; /* what others see of it */
 	struct store_conf conf;
 	struct clients *clients;
@@ -44,12 +44,12 @@ struct memory {
 	size_t bytes;
 };
 
-static struct memory *memory_of(struct store *store)
+static struct pairings *pairings_of(struct store *store)
 {
-	return (struct memory *)store;
+	return (struct pairings *)store;
 }
 
-static struct pairing **bucket_of(struct memory *s, const char code[CODE_TEXT])
+static struct pairing **bucket_of(struct pairings *s, const char code[CODE_TEXT])
 {
 	uint8_t hash[crypto_shorthash_BYTES];
 	uint64_t at;
@@ -59,14 +59,14 @@ static struct pairing **bucket_of(struct memory *s, const char code[CODE_TEXT])
 	return &s->buckets[at & s->mask];
 }
 
-static void unqueue(struct memory *s, struct pairing *p)
+static void unqueue(struct pairings *s, struct pairing *p)
 {
 	*(p->prev != NULL ? &p->prev->next : &s->queues[p->queue].head) = p->next;
 	*(p->next != NULL ? &p->next->prev : &s->queues[p->queue].tail) = p->prev;
 	p->prev = p->next = NULL;
 }
 
-static void enqueue(struct memory *s, struct pairing *p, enum queue queue, int64_t until)
+static void enqueue(struct pairings *s, struct pairing *p, enum queue queue, int64_t until)
 {
 	p->queue = queue;
 	p->until = until;
@@ -76,14 +76,27 @@ static void enqueue(struct memory *s, struct pairing *p, enum queue queue, int64
 }
 
 /* No more of the creator's open pairings. */
-static void settle(struct memory *s, struct pairing *p)
+static void settle(struct pairings *s, struct pairing *p)
 {
 	client_close(s->clients, p->creator);
 	p->creator = NULL;
 	s->open--;
 }
 
-static void drop(struct memory *s, struct pairing *p)
+/* A pairing may be all that keeps its creator in the table of clients. */
+static size_t cost_of(const char *text)
+{
+	return memory_block(sizeof(struct pairing)) + client_memory() +
+		memory_block(strlen(text) + 1);
+}
+
+static void give(struct pairings *s, size_t n)
+{
+	s->bytes -= n;
+	memory_give(s->conf.memory, n);
+}
+
+static void drop(struct pairings *s, struct pairing *p)
 {
 	struct pairing **at = bucket_of(s, p->code);
 
@@ -95,7 +108,9 @@ static void drop(struct memory *s, struct pairing *p)
 		s->again--;
 	else
 		settle(s, p);
-	s->bytes -= strlen(p->ours) + (p->theirs != NULL ? strlen(p->theirs) : 0);
+	give(s, cost_of(p->ours));
+	if (p->theirs != NULL)
+		give(s, memory_block(strlen(p->theirs) + 1));
 	free(p->ours);
 	free(p->theirs);
 	sodium_memzero(p, sizeof(*p));
@@ -104,7 +119,7 @@ static void drop(struct memory *s, struct pairing *p)
 
 static void memory_free(struct store *store)
 {
-	struct memory *s = memory_of(store);
+	struct pairings *s = pairings_of(store);
 
 	for (int i = 0; i < QUEUES; i++)
 		while (s->queues[i].head != NULL)
@@ -113,7 +128,7 @@ static void memory_free(struct store *store)
 	free(s);
 }
 
-static void expire(struct memory *s, int64_t now)
+static void expire(struct pairings *s, int64_t now)
 {
 	for (int i = 0; i < QUEUES; i++)
 		while (s->queues[i].head != NULL && s->queues[i].head->until <= now) {
@@ -122,7 +137,7 @@ static void expire(struct memory *s, int64_t now)
 		}
 }
 
-static struct pairing *find(struct memory *s, const char code[CODE_TEXT], int64_t now)
+static struct pairing *find(struct pairings *s, const char code[CODE_TEXT], int64_t now)
 {
 	struct pairing *p;
 
@@ -133,26 +148,16 @@ static struct pairing *find(struct memory *s, const char code[CODE_TEXT], int64_
 	return p;
 }
 
-/* Room for one more text. What is kept only for a repetition goes first, the oldest before others. */
-static bool make_room(struct memory *s, size_t len)
+/* What is kept only for a repetition goes first, the oldest before others. */
+static bool take(struct pairings *s, size_t n, enum memory_use use)
 {
-	if (len > s->conf.bytes_max)
-		return false;
-	while (s->bytes > s->conf.bytes_max - len && s->queues[QUEUE_AGAIN].head != NULL)
+	while (!memory_take(s->conf.memory, n, use)) {
+		if (s->queues[QUEUE_AGAIN].head == NULL)
+			return false;
 		drop(s, s->queues[QUEUE_AGAIN].head);
-	return s->bytes <= s->conf.bytes_max - len;
-}
-
-static char *keep(struct memory *s, const char *roster)
-{
-	size_t len = strlen(roster);
-	char *copy = make_room(s, len) ? malloc(len + 1) : NULL;
-
-	if (copy != NULL) {
-		memcpy(copy, roster, len + 1);
-		s->bytes += len;
 	}
-	return copy;
+	s->bytes += n;
+	return true;
 }
 
 static bool same_key(const struct mark *mark, const char *key)
@@ -182,7 +187,7 @@ static enum store_status create_again(const struct pairing *p, const struct side
 }
 
 static void name_it(
-	struct memory *s, struct pairing *p, const struct proposal *proposal, int64_t now)
+	struct pairings *s, struct pairing *p, const struct proposal *proposal, int64_t now)
 {
 	uint8_t token[(TOKEN_TEXT - 1) / 2];
 
@@ -198,7 +203,7 @@ static void name_it(
 	sodium_bin2hex(p->token, sizeof(p->token), token, sizeof(token));
 }
 
-static void insert(struct memory *s, struct pairing *p)
+static void insert(struct pairings *s, struct pairing *p)
 {
 	struct pairing **bucket = bucket_of(s, p->code);
 
@@ -212,7 +217,7 @@ static void insert(struct memory *s, struct pairing *p)
 static enum store_status memory_create(struct store *store, const struct network *creator,
 	const struct side *ours, const struct proposal *proposal, int64_t now, struct ticket *out)
 {
-	struct memory *s = memory_of(store);
+	struct pairings *s = pairings_of(store);
 	struct client *client = clients_at(s->clients, creator, now);
 	struct pairing *p = proposal != NULL ? find(s, proposal->code, now) : NULL;
 
@@ -221,16 +226,18 @@ static enum store_status memory_create(struct store *store, const struct network
 	expire(s, now);
 	if (s->open >= s->conf.open_max)
 		return STORE_FULL;
-	p = calloc(1, sizeof(*p));
-	if (p == NULL || (p->ours = keep(s, ours->roster)) == NULL) {
-		free(p);
-		return STORE_FULL;
-	}
+	if (!take(s, cost_of(ours->roster), MEMORY_CREATE))
+		return STORE_NO_MEMORY;
 	if (!client_open(s->clients, client)) {
-		s->bytes -= strlen(p->ours);
-		free(p->ours);
-		free(p);
+		give(s, cost_of(ours->roster));
 		return STORE_TOO_MANY;
+	}
+	p = calloc(1, sizeof(*p));
+	if (p == NULL || (p->ours = strdup(ours->roster)) == NULL) {
+		free(p);
+		client_close(s->clients, client);
+		give(s, cost_of(ours->roster));
+		return STORE_NO_MEMORY;
 	}
 	name_it(s, p, proposal, now);
 	p->sealed = ours->sealed;
@@ -250,7 +257,7 @@ static bool same_token(const struct pairing *p, const char *token)
 static enum store_status memory_owns(struct store *store, const char code[CODE_TEXT],
 	const char *token, const struct network *reader, int64_t now)
 {
-	struct memory *s = memory_of(store);
+	struct pairings *s = pairings_of(store);
 	const struct pairing *p = find(s, code, now);
 	bool own = false;
 
@@ -263,7 +270,7 @@ static enum store_status memory_owns(struct store *store, const char code[CODE_T
 static enum store_status memory_joinable(
 	struct store *store, const char code[CODE_TEXT], const char *key, int64_t now)
 {
-	const struct pairing *p = find(memory_of(store), code, now);
+	const struct pairing *p = find(pairings_of(store), code, now);
 
 	return p != NULL && (p->theirs == NULL || same_key(&p->joined, key)) ? STORE_OK
 									     : STORE_GONE;
@@ -273,7 +280,7 @@ static enum store_status memory_join(struct store *store, const char code[CODE_T
 	const struct side *theirs, const char *key, int64_t now, struct arena *a,
 	const char **creator)
 {
-	struct memory *s = memory_of(store);
+	struct pairings *s = pairings_of(store);
 	struct pairing *p = find(s, code, now);
 
 	(void)a;
@@ -287,9 +294,13 @@ static enum store_status memory_join(struct store *store, const char code[CODE_T
 	}
 	if (p->sealed != theirs->sealed)
 		return p->sealed ? STORE_SEALED : STORE_PLAIN;
-	p->theirs = keep(s, theirs->roster);
-	if (p->theirs == NULL)
-		return STORE_FULL;
+	if (!take(s, memory_block(strlen(theirs->roster) + 1), MEMORY_JOIN))
+		return STORE_NO_MEMORY;
+	p->theirs = strdup(theirs->roster);
+	if (p->theirs == NULL) {
+		give(s, memory_block(strlen(theirs->roster) + 1));
+		return STORE_NO_MEMORY;
+	}
 	s->stats.joined++;
 	p->joined = mark_of(key);
 	if (p->until < now + STORE_AGAIN) {
@@ -301,7 +312,7 @@ static enum store_status memory_join(struct store *store, const char code[CODE_T
 }
 
 /* The first read of a joined pairing: from now on it is there for repetitions alone. */
-static void use_up(struct memory *s, struct pairing *p, int64_t now)
+static void use_up(struct pairings *s, struct pairing *p, int64_t now)
 {
 	/* As many are kept as may be open, so that reading fast does not grow the memory. */
 	if (s->again >= s->conf.open_max)
@@ -316,7 +327,7 @@ static void use_up(struct memory *s, struct pairing *p, int64_t now)
 static enum store_status memory_read(struct store *store, const char code[CODE_TEXT],
 	const char *token, int64_t now, struct arena *a, const char **joiner)
 {
-	struct memory *s = memory_of(store);
+	struct pairings *s = pairings_of(store);
 	struct pairing *p = find(s, code, now);
 
 	(void)a;
@@ -338,14 +349,14 @@ static enum store_status memory_read(struct store *store, const char code[CODE_T
 
 static struct store_stats memory_stats(struct store *store, int64_t now)
 {
-	struct memory *s = memory_of(store);
+	struct pairings *s = pairings_of(store);
 	struct store_stats stats;
 
 	expire(s, now);
 	stats = s->stats;
 	stats.up = true;
 	stats.open = s->open;
-	stats.bytes = s->bytes + (s->open + s->again) * sizeof(struct pairing);
+	stats.bytes = s->bytes;
 	return stats;
 }
 
@@ -366,13 +377,25 @@ static const struct store_ops ops = {
 	.free = memory_free,
 };
 
-struct store *store_memory_new(const struct store_conf *conf, struct clients *clients)
+static size_t buckets_for(unsigned open_max)
 {
-	struct memory *s = calloc(1, sizeof(*s));
 	size_t n = 64;
 
-	while (n < conf->open_max)
+	while (n < open_max)
 		n *= 2;
+	return n;
+}
+
+size_t store_memory_least(unsigned open_max)
+{
+	return buckets_for(open_max) * sizeof(struct pairing *);
+}
+
+struct store *store_memory_new(const struct store_conf *conf, struct clients *clients)
+{
+	struct pairings *s = calloc(1, sizeof(*s));
+	size_t n = buckets_for(conf->open_max);
+
 	if (s == NULL || (s->buckets = calloc(n, sizeof(struct pairing *))) == NULL)
 		abort();
 	s->store.ops = &ops;

@@ -202,7 +202,7 @@ static struct redis_step create_step(const struct redis *s, struct arena *a,
 	arg_from(&step, creator, code);
 	redis_arg_number(&step, (uint64_t)s->conf.ttl);
 	redis_arg_number(&step, s->conf.open_max);
-	redis_arg_number(&step, s->conf.bytes_max);
+	redis_arg_number(&step, s->conf.memory->max);
 	redis_arg(&step, may ? "1" : "0");
 	return step;
 }
@@ -281,7 +281,7 @@ static enum store_status redis_join(struct store *store, const char code[CODE_TE
 	redis_arg(&step, theirs->roster);
 	redis_arg(&step, theirs->sealed ? "1" : "0");
 	arg_key(&step, key);
-	redis_arg_number(&step, s->conf.bytes_max);
+	redis_arg_number(&step, s->conf.memory->max);
 	status = take(s, &step, fits_roster, &got);
 	if (status == STORE_OK)
 		*creator = got.text;

@@ -111,13 +111,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static int64_t now;
 	static struct clients *clients;
-	static const struct store_conf conf = { 10 * 1000, OPEN_MAX, BYTES_MAX };
+	static struct memory memory = { .max = BYTES_MAX };
+	static const struct store_conf conf = { 10 * 1000, OPEN_MAX, &memory };
 	struct world w = { .a = arena_new(), .code = "10-a-a-a", .now = now += 1000000000 };
 	const char *text = arena_dupn(w.a, data, size);
 
 	if (clients == NULL)
 		clients = clients_new(&limits);
-	w.service = (struct service){ store_memory_new(&conf, clients), clients, &metrics, &lock };
+	w.service = (struct service){ store_memory_new(&conf, clients), clients, &metrics, &lock,
+		&memory };
 	for (size_t at = 0, n = 0; at < size && n < REQUESTS_MAX; n++) {
 		const char *end = memchr(text + at, 0x1e, size - at);
 		size_t len = end == NULL ? size - at : (size_t)(end - text) - at;
@@ -126,6 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at += len + 1;
 	}
 	store_free(w.service.store);
+	if (memory_used(&memory) != 0)
+		abort();
 	arena_free(w.a);
 	return 0;
 }

@@ -260,7 +260,8 @@ Test(relay_redis, threads_ask_side_by_side)
 {
 	const struct rate rate = { 10, 20 };
 	const struct limits limits = { { rate, rate, rate, rate }, CODES, 4, 3 };
-	const struct store_conf conf = { 60000, CODES, 1 << 20 };
+	struct memory memory = { .max = 1 << 20 };
+	const struct store_conf conf = { 60000, CODES, &memory };
 	const struct side side = { WEB, false };
 	const struct network from = { { 1 } };
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -479,6 +479,8 @@ Test(relay_server, says_why_it_does_not_start)
 		{ { .max_pairings = 1000001 }, "--max-pairings" },
 		{ { .max_connections = 65537 }, "--max-connections" },
 		{ { .workers = 257 }, "--workers" },
+		{ { .max_memory = 1024 * 1024, .max_connections = 1024 },
+			"or lower --max-connections" },
 		{ { .trusted = (const char *const[]){ "localhost" }, .n_trusted = 1 },
 			"write an address or a network" },
 		{ { .trusted = (const char *const[]){ "::1", "10.0.0.1/8" }, .n_trusted = 2 },

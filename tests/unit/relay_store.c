@@ -7,7 +7,7 @@
 #include "redis_lab.h"
 #include "relay/store_redis.h"
 
-enum { TTL = 3600 * 1000 };
+enum { TTL = 3600 * 1000, PLENTY = 64 * 1024 * 1024 };
 
 static const char ours[] = "{\"jails\":[1]}", theirs[] = "{\"jails\":[2]}";
 static const char key[] = "0123456789abcdef";
@@ -121,15 +121,18 @@ struct bench {
 	struct arena *arena;
 };
 
+static struct memory memory;
+
 static struct bench bench_new(enum kind kind, unsigned open_max, unsigned per_client, size_t bytes)
 {
 	const struct rate rate = { 10, 20 };
 	const struct limits limits = { { rate, rate, rate, rate }, per_client, 4, 3 };
-	const struct store_conf conf = { TTL, open_max, bytes };
+	const struct store_conf conf = { TTL, open_max, &memory };
 	struct bench b;
 
 	cr_assert_geq(sodium_init(), 0);
 	b.arena = arena_new();
+	memory = (struct memory){ .max = bytes };
 	b.clients = clients_new(&limits);
 	b.store = kind == REDIS ? timed_new(&conf, b.clients) : store_memory_new(&conf, b.clients);
 	return b;
@@ -184,7 +187,7 @@ static enum store_status read_as(
 
 BOTH(pairs_once)
 {
-	struct bench b = bench_new(kind, 10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 0);
 
 	cr_assert_eq(read_as(&b, &t, NULL, 1), STORE_WAITING);
@@ -201,7 +204,7 @@ BOTH(pairs_once)
 
 BOTH(knows_no_code_that_it_did_not_give)
 {
-	struct bench b = bench_new(kind, 10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 0), other = { "81-zephyr-night-climb", "" };
 
 	cr_assert_eq(read_as(&b, &other, NULL, 1), STORE_GONE);
@@ -212,7 +215,7 @@ BOTH(knows_no_code_that_it_did_not_give)
 
 BOTH(forgets_at_the_end_of_the_time_to_live)
 {
-	struct bench b = bench_new(kind, 10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 5), u = create(&b, 6);
 
 	cr_assert_eq(read_as(&b, &t, NULL, TTL + 4), STORE_WAITING);
@@ -226,7 +229,7 @@ BOTH(forgets_at_the_end_of_the_time_to_live)
 
 BOTH(a_plain_read_ends_with_the_time_to_live_also_when_joined)
 {
-	struct bench b = bench_new(kind, 10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 0);
 
 	cr_assert_eq(join(&b, &t, key, TTL - 1), STORE_OK);
@@ -241,7 +244,7 @@ BOTH(a_plain_read_ends_with_the_time_to_live_also_when_joined)
 BOTH(the_token_reads_again_for_a_minute)
 {
 	for (int plain = 0; plain <= 1; plain++) {
-		struct bench b = bench_new(kind, 10, 10, 1000);
+		struct bench b = bench_new(kind, 10, 10, PLENTY);
 		struct ticket t = create(&b, 0);
 
 		cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_WAITING);
@@ -256,7 +259,7 @@ BOTH(the_token_reads_again_for_a_minute)
 
 BOTH(a_wrong_token_uses_nothing_up)
 {
-	struct bench b = bench_new(kind, 10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 0), other = create(&b, 0);
 
 	cr_assert_eq(join(&b, &t, NULL, 0), STORE_OK);
@@ -269,7 +272,7 @@ BOTH(a_wrong_token_uses_nothing_up)
 
 BOTH(the_key_gets_the_same_answer_with_the_same_roster)
 {
-	struct bench b = bench_new(kind, 10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 0);
 	const struct side other = { "{\"jails\":[3]}", false };
 	const char *got;
@@ -289,7 +292,7 @@ BOTH(the_key_gets_the_same_answer_with_the_same_roster)
 
 BOTH(without_a_key_nobody_joins_again_with_one)
 {
-	struct bench b = bench_new(kind, 10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 0);
 
 	cr_assert_eq(join(&b, &t, NULL, 0), STORE_OK);
@@ -300,7 +303,7 @@ BOTH(without_a_key_nobody_joins_again_with_one)
 
 BOTH(a_pairing_is_its_creators_or_its_tokens)
 {
-	struct bench b = bench_new(kind, 10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 0), other = { "81-zephyr-night-climb", "" };
 
 	cr_assert_eq(store_owns(b.store, t.code, NULL, &alice, 1), STORE_OK);
@@ -314,7 +317,7 @@ BOTH(a_pairing_is_its_creators_or_its_tokens)
 
 BOTH(creates_under_a_code_that_is_proposed_until_it_is_gone)
 {
-	struct bench b = bench_new(kind, 1, 10, 1000);
+	struct bench b = bench_new(kind, 1, 10, PLENTY);
 	struct ticket t, u;
 
 	cr_assert_eq(propose(&b, &our_sealed, NULL, 0, &t), STORE_OK);
@@ -330,7 +333,7 @@ BOTH(creates_under_a_code_that_is_proposed_until_it_is_gone)
 
 BOTH(a_proposal_with_its_key_gets_the_same_ticket_again)
 {
-	struct bench b = bench_new(kind, 1, 1, sizeof(ours) + sizeof(theirs));
+	struct bench b = bench_new(kind, 1, 1, PLENTY);
 	struct ticket t, u = { "", "" };
 	const char *got;
 
@@ -356,7 +359,7 @@ BOTH(a_proposal_with_its_key_gets_the_same_ticket_again)
 
 BOTH(a_join_of_the_other_kind_uses_nothing_up)
 {
-	struct bench b = bench_new(kind, 10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket plain = create(&b, 0), sealed;
 	const char *got;
 
@@ -380,7 +383,7 @@ BOTH(a_join_of_the_other_kind_uses_nothing_up)
 
 BOTH(bounds_open_pairings)
 {
-	struct bench b = bench_new(kind, 2, 10, 1000);
+	struct bench b = bench_new(kind, 2, 10, PLENTY);
 	struct ticket t = create(&b, 0), u = create(&b, 1), v;
 
 	cr_assert_eq(store_create(b.store, &bob, &our_side, NULL, 1, &v), STORE_FULL);
@@ -395,7 +398,7 @@ BOTH(bounds_open_pairings)
 
 BOTH(bounds_pairings_of_one_client)
 {
-	struct bench b = bench_new(kind, 100, 2, 10000);
+	struct bench b = bench_new(kind, 100, 2, PLENTY);
 	struct ticket t = create(&b, 0), u;
 
 	create(&b, 0);
@@ -409,9 +412,9 @@ BOTH(bounds_pairings_of_one_client)
 	bench_free(&b);
 }
 
-BOTH(bounds_bytes_and_gives_up_repetitions_first)
+Test(relay_store_redis, bounds_bytes_and_gives_up_repetitions_first)
 {
-	struct bench b = bench_new(kind, 100, 100, 3 * (sizeof(ours) - 1));
+	struct bench b = bench_new(REDIS, 100, 100, 3 * (sizeof(ours) - 1));
 	struct ticket t = create(&b, 0), u, v;
 
 	cr_assert_eq(join(&b, &t, key, 0), STORE_OK);
@@ -426,9 +429,47 @@ BOTH(bounds_bytes_and_gives_up_repetitions_first)
 	bench_free(&b);
 }
 
+/* What a pairing takes, and what being joined adds. */
+static void costs(size_t *created, size_t *joined)
+{
+	struct bench b = bench_new(MEMORY, 1, 1, PLENTY);
+	struct ticket t = create(&b, 0);
+
+	*created = memory_used(&memory);
+	cr_assert_eq(join(&b, &t, NULL, 0), STORE_OK);
+	*joined = memory_used(&memory) - *created;
+	bench_free(&b);
+	cr_assert_eq(memory_used(&memory), 0);
+}
+
+Test(relay_store, bounds_memory_and_gives_up_repetitions_first)
+{
+	size_t created, joined;
+	struct ticket t, u, v;
+	struct bench b;
+
+	costs(&created, &joined);
+	/* Of 16 parts creating may have 13. */
+	b = bench_new(MEMORY, 100, 100, (2 * created + joined + 12) / 13 * 16);
+	t = create(&b, 0);
+	cr_assert_eq(join(&b, &t, key, 0), STORE_OK);
+	cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_OK);
+	u = create(&b, 0);
+	cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_OK);
+	create(&b, 0);
+	cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_GONE);
+	cr_assert_eq(store_create(b.store, &alice, &our_side, NULL, 0, &v), STORE_NO_MEMORY);
+	cr_assert_eq(join(&b, &u, NULL, 0), STORE_OK, "there is room left to join");
+	cr_assert_eq(read_as(&b, &u, NULL, 0), STORE_OK);
+	create(&b, TTL);
+	cr_assert_eq(memory_used(&memory), created);
+	bench_free(&b);
+	cr_assert_eq(memory_used(&memory), 0);
+}
+
 BOTH(reading_fast_keeps_no_more_than_may_be_open)
 {
-	struct bench b = bench_new(kind, 2, 10, 1000);
+	struct bench b = bench_new(kind, 2, 10, PLENTY);
 	struct ticket t[3];
 
 	for (int i = 0; i < 3; i++) {
@@ -444,7 +485,7 @@ BOTH(reading_fast_keeps_no_more_than_may_be_open)
 
 BOTH(counts_what_becomes_of_pairings)
 {
-	struct bench b = bench_new(kind, 10, 10, 1000);
+	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 0), late, u;
 	const struct side empty = { "", false };
 	struct store_stats got;
@@ -456,7 +497,8 @@ BOTH(counts_what_becomes_of_pairings)
 	cr_assert_gt(one, sizeof(ours) - 1);
 	cr_assert_eq(join(&b, &t, key, 1), STORE_OK);
 	cr_assert_eq(join(&b, &t, key, 1), STORE_OK, "a repetition is not counted again");
-	cr_assert_eq(store_stats(b.store, 1).bytes, 3 * one + sizeof(theirs) - 1);
+	cr_assert_eq(store_stats(b.store, 1).bytes,
+		3 * one + (kind == MEMORY ? memory_block(sizeof(theirs)) : sizeof(theirs) - 1));
 	cr_assert_eq(read_as(&b, &t, t.token, 2), STORE_OK);
 	cr_assert_eq(read_as(&b, &t, t.token, 2), STORE_OK);
 	cr_assert_eq(join(&b, &late, NULL, TTL - 1), STORE_OK);
@@ -478,7 +520,7 @@ BOTH(counts_what_becomes_of_pairings)
 BOTH(many_pairings_come_and_go)
 {
 	enum { N = 20000 };
-	struct bench b = bench_new(kind, N, N, (size_t)N * 64);
+	struct bench b = bench_new(kind, N, N, PLENTY);
 	static struct ticket t[N];
 
 	for (int i = 0; i < N; i++)
