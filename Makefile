@@ -58,10 +58,11 @@ LIB_SRC   := $(filter-out $(LINUX_SRC),$(LIB_SRC))
 endif
 UNIT_SRC  := $(wildcard tests/unit/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
+LOAD_SRC  := $(wildcard tests/load/*.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/*.c)
 # What random input is given to: all that is pure, and the relay without its HTTP.
 FUZZED_SRC := $(PURE_SRC) src/os/dice.c $(patsubst %,src/relay/%.c,limit memory metrics page peer proxy route service store store_memory)
-SOURCES   := $(LIB_SRC) src/cli/main.c $(UNIT_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)
+SOURCES   := $(LIB_SRC) src/cli/main.c $(UNIT_SRC) $(BENCH_SRC) $(LOAD_SRC) $(FUZZ_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)
 FORMATTED := $(shell git ls-files -co --exclude-standard -- '*.c' '*.h' 2>/dev/null)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -107,7 +108,7 @@ $(BUILD)/libjmesh.a: $(call obj,$(LIB_SRC))
 $(call obj,$(LINUX_SRC)): STANDARD = $(STANDARD_LINUX)
 $(call obj,$(filter src/os/%,$(LIB_SRC))): STANDARD = $(STANDARD_OS)
 $(call obj,$(filter src/os/linux%,$(LIB_SRC))): STANDARD = $(STANDARD_LINUX)
-$(call obj,$(UNIT_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)): STANDARD = $(STANDARD_LINUX)
+$(call obj,$(UNIT_SRC) $(BENCH_SRC) $(LOAD_SRC) $(FUZZ_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)): STANDARD = $(STANDARD_LINUX)
 $(call obj,$(UNIT_SRC)): PKG_CFLAGS += $(UNIT_CFLAGS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags.mk
@@ -134,10 +135,11 @@ SAN_LABS := concurrent drift-dns drift-firewall drift-overlay hostile-relay http
 	drift-pf@freebsd pf-anchor@freebsd hostile-jail@freebsd kill@freebsd-ssh ssh@freebsd-ssh pairing@freebsd-ssh \
 	jrun@jailrun drift-dns-jailrun@jailrun drift-overlay-jailrun@jailrun teardown@jailrun
 
-check: lint ## everything: lint, fuzz for a moment, then unit, golden and lab tests in release and sanitized
+check: lint ## everything: lint, fuzz and load for a moment, unit, golden and lab tests in release and sanitized
 	$(MAKE) fuzz SECONDS=10
 	$(MAKE) VARIANT=release LAB_PLATFORM=all test
 	$(MAKE) VARIANT=san unit golden
+	$(MAKE) load SECONDS=10
 	$(MAKE) VARIANT=san LAB="$(SAN_LABS)" lab
 
 test: unit golden lab ## unit, golden and lab tests in one variant
@@ -211,6 +213,16 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libfuzzed.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
+load: ## the relay, sanitized, with 10,000 open pairings and 200 clients (SECONDS=60)
+	$(MAKE) VARIANT=san load-run
+
+load-run: $(BUILD)/jmesh $(BUILD)/tests/load/load
+	$(BUILD)/tests/load/load $(BUILD)/jmesh $(SECONDS)
+
+$(BUILD)/tests/load/load: $(call obj,$(LOAD_SRC)) $(BUILD)/libjmesh.a
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+
 ##@ Lint
 lint: format-check layers purity portable tidy docs-check packaging-check ## all of the following checks
 
@@ -268,5 +280,5 @@ help: ## this text
 	@awk -F':.*## ' '/^##@ /{ printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## /{ printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all clean check test unit golden lab demo bench bench-run fuzz fuzz-run lint format format-check layers purity \
+.PHONY: all clean check test unit golden lab demo bench bench-run fuzz fuzz-run load load-run lint format format-check layers purity \
 	portable tidy docs-check packaging-check install dist help
