@@ -21,6 +21,7 @@
 
 enum {
 	IDLE_SECONDS = 15,      /* of a connection */
+	REQUEST_SECONDS = 45,   /* with those before it begins */
 	NODE_SECONDS = 10,      /* until the node listens */
 	OWN_FILES = 48,         /* open files besides the connections, with those of the admin */
 	WORKER_FILES = 3,       /* of each: what it waits with and is woken by */
@@ -289,7 +290,8 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted,
 {
 	const struct server_conf conf = { .max_connections = c->max_connections,
 		.workers = workers_of(c),
-		.timeout_s = IDLE_SECONDS,
+		.idle_s = c->idle_s != 0 ? c->idle_s : IDLE_SECONDS,
+		.request_s = c->request_s != 0 ? c->request_s : REQUEST_SECONDS,
 		.tls = c->tls_cert != NULL,
 		.trusted = *trusted };
 	const struct limits limits = limits_of(c);

@@ -14,6 +14,7 @@
 #include "base/roster.h"
 #include "os/clock.h"
 #include "relay/log.h"
+#include "relay/patience.h"
 #include "relay/tls.h"
 
 enum {
@@ -29,16 +30,24 @@ enum {
 	ANSWER_MEMORY = 2 * ROSTER_BYTES_MAX + 128 * 1024,
 	/* What is read and thrown away of a body that is too large, so that its sender hears why. */
 	DISCARD_MAX = 4 * ROSTER_BYTES_MAX,
-	/* Milliseconds that sending one request may take, however steadily it drips. */
-	REQUEST_MAX = 30 * 1000,
+	/* Milliseconds between two answers after which a connection is waited for anew. */
+	RENEWAL = 1000,
 };
 
 struct server {
 	struct MHD_Daemon *daemon;
+	struct patience *patience;
 	struct service service;
 	struct proxies trusted;
 	atomic_uint busy; /* requests under way */
 	atomic_bool stopping;
+};
+
+/* One connection. */
+struct link {
+	struct client *client; /* it is counted for */
+	struct waited *waited;
+	int64_t renewed; /* of clock_ms: when its waiting began anew */
 };
 
 /* One request. */
@@ -111,6 +120,29 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *sa, socklen_t
 	return MHD_NO;
 }
 
+static struct link *link_new(const struct server *s, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const struct peer peer = peer_at(connection);
+	const struct network net = peer_network(&peer);
+	struct link *l = calloc(1, sizeof(*l));
+
+	if (l == NULL || info == NULL)
+		abort();
+	l->renewed = clock_ms();
+	l->client = service_connect(&s->service, &net, l->renewed);
+	l->waited = patience_add(s->patience, info->connect_fd, l->renewed);
+	return l;
+}
+
+static void link_free(const struct server *s, struct link *l)
+{
+	patience_remove(s->patience, l->waited);
+	service_disconnect(&s->service, l->client);
+	free(l);
+}
+
 /*
  * Counted here and not in on_accept: a connection that libmicrohttpd gives up in between, for want of
  * memory or beyond its own limit, is not told of.
@@ -121,14 +153,25 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 	const struct server *s = cls;
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		const struct peer peer = peer_at(connection);
-		const struct network net = peer_network(&peer);
-
-		*context = service_connect(&s->service, &net, clock_ms());
+		*context = link_new(s, connection);
 	} else if (*context != NULL) {
-		service_disconnect(&s->service, *context);
+		link_free(s, *context);
 		*context = NULL;
 	}
+}
+
+/* An answer is sent. */
+static void renew(const struct server *s, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct link *l = info != NULL ? info->socket_context : NULL;
+	int64_t now = clock_ms();
+
+	if (l == NULL || now - l->renewed < RENEWAL)
+		return;
+	l->renewed = now;
+	patience_renew(s->patience, l->waited, now);
 }
 
 /* The request line is there, the headers are not: the exchange begins. */
@@ -155,9 +198,9 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 
 	(void)cls;
 	(void)why;
-	(void)connection;
 	if (x == NULL)
 		return;
+	renew(x->server, connection);
 	if (!x->queued)
 		x->answer = (struct answer){ 0 };
 	metrics_request(x->server->service.metrics, x->request.route.kind, x->answer.status);
@@ -306,8 +349,6 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t *siz
 	size_t n = *size;
 
 	*size = 0;
-	if (now_us() - x->started > (int64_t)REQUEST_MAX * 1000)
-		return MHD_NO;
 	if (x->answer.status != 0 || n > ROSTER_BYTES_MAX - x->len) {
 		if (x->answer.status == 0)
 			answer_too_large(&x->answer);
@@ -390,7 +431,7 @@ static struct MHD_Daemon *start(struct server *s, int listen_fd, const struct se
 		on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
 		c->max_connections, MHD_OPTION_THREAD_POOL_SIZE, workers,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_CONNECTION_TIMEOUT,
-		c->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		c->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
 		c->tls ? tls : &tls[2], MHD_OPTION_END);
@@ -422,9 +463,15 @@ int server_start(struct server **out, int listen_fd, const struct service *servi
 	s->trusted = c->trusted;
 	atomic_init(&s->busy, 0);
 	atomic_init(&s->stopping, false);
+	if (patience_new(&s->patience, (int64_t)c->request_s * 1000, e) < 0) {
+		close(listen_fd);
+		free(s);
+		return -1;
+	}
 	s->daemon = start(s, listen_fd, c);
 	if (s->daemon == NULL) {
 		close(listen_fd);
+		patience_free(s->patience);
 		free(s);
 		return err_set(e, ERR_SYSTEM, NOWHERE, "the HTTP server did not start");
 	}
@@ -446,5 +493,6 @@ void server_stop(struct server *s)
 	for (int i = 0; i < 100 && atomic_load(&s->busy) != 0; i++)
 		nanosleep(&tick, NULL);
 	MHD_stop_daemon(s->daemon);
+	patience_free(s->patience);
 	free(s);
 }

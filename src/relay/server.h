@@ -14,7 +14,8 @@ size_t server_memory(unsigned connections, bool tls);
 struct server_conf {
 	unsigned max_connections; /* of all workers together */
 	unsigned workers;         /* threads; no more are started than there may be connections */
-	unsigned timeout_s;       /* a connection may be idle for so long */
+	unsigned idle_s;          /* a connection may be silent for so long */
+	unsigned request_s;       /* and from one answer to the next may take so long */
 	bool tls;                 /* with the certificate of tls.h */
 	struct proxies trusted;
 };

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "relay_lab.h"
+#include "relay_hostile.h"
 
 static const char web[] = "{\"jails\":[{\"name\":\"web\",\"ygg_address\":\"200::1\"}]}";
 
@@ -216,4 +216,32 @@ Test(relay_tls, does_not_start_with_half_a_pair_or_a_bad_one)
 	expect_no_start(second, key, "the certificate ");
 	expect_no_start(key, key, "the certificate ");
 	expect_no_start(cert, cert, "the certificate ");
+}
+
+/* Plain HTTP, and a handshake that stops anywhere: neither is answered in HTTP, and others are served. */
+Test(relay_tls, survives_what_is_no_handshake)
+{
+	static const char plain[] = "POST /pair HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx";
+	static const char hello[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+	struct victim v = victim_up((struct relay_conf){
+		.tls_cert = cert, .tls_key = key, .idle_s = 3, .request_s = 3 });
+	char *answer;
+	int fds[sizeof(hello)];
+
+	v.relay.ca = first;
+	fds[0] = raw_open(&v.relay);
+	raw_send(fds[0], plain, sizeof(plain) - 1);
+	answer = raw_read(fds[0], 1000, NULL);
+	cr_assert_null(strstr(answer, "HTTP/1."), "%s", answer);
+	free(answer);
+	for (size_t n = 1; n < sizeof(hello); n++) {
+		fds[n] = raw_open(&v.relay);
+		raw_send(fds[n], hello, n);
+	}
+	expect_served(&v);
+	/* They are cut off, though they still hold their ends. */
+	expect_recovered(&v, 0);
+	for (size_t n = 0; n < sizeof(hello); n++)
+		close(fds[n]);
+	victim_down(&v);
 }
