@@ -1,51 +1,191 @@
 #include "relay/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-/* One write a line, so that the lines of several threads and of the node do not mix. */
-static void put(char *line, size_t size, int len)
-{
-	size_t n = len < 0 ? 0 : (size_t)len < size - 1 ? (size_t)len : size - 2;
-	ssize_t written;
+#include "os/clock.h"
 
-	line[n++] = '\n';
-	/* A log that cannot be written must not stop the service. */
-	written = write(STDERR_FILENO, line, n);
-	(void)written;
+enum {
+	ROOM = 128 * 1024,  /* bytes that are gathered at most */
+	LINE = 2048,        /* of one line */
+	GATHER = 20 * 1000, /* microseconds */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t filled, emptied;
+	pthread_t thread;
+	bool running, end;
+	/* One is filled while the other is written. */
+	char rooms[2][ROOM];
+	int filling;
+	size_t len;
+	time_t second; /* that date tells */
+	char date[32];
+} out = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.filled = PTHREAD_COND_INITIALIZER,
+	.emptied = PTHREAD_COND_INITIALIZER,
+	.second = -1,
+};
+
+/* A log that cannot be written must not stop the service. */
+static void write_out(const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(STDERR_FILENO, text, len);
+
+		if (n <= 0)
+			return;
+		text += n;
+		len -= (size_t)n;
+	}
+}
+
+static void *write_gathered(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&out.lock);
+	for (;;) {
+		const char *text = out.rooms[out.filling];
+		size_t len;
+
+		while (out.len == 0 && !out.end)
+			pthread_cond_wait(&out.filled, &out.lock);
+		if (out.len == 0)
+			break;
+		pthread_mutex_unlock(&out.lock);
+		clock_nap_us(GATHER);
+		pthread_mutex_lock(&out.lock);
+		len = out.len;
+		out.filling = 1 - out.filling;
+		out.len = 0;
+		pthread_cond_broadcast(&out.emptied);
+		pthread_mutex_unlock(&out.lock);
+		write_out(text, len);
+		pthread_mutex_lock(&out.lock);
+	}
+	pthread_mutex_unlock(&out.lock);
+	return NULL;
+}
+
+int log_start(struct err *e)
+{
+	int rc;
+
+	out.end = false;
+	rc = pthread_create(&out.thread, NULL, write_gathered, NULL);
+	if (rc != 0)
+		return err_set(e, ERR_SYSTEM, NOWHERE, "cannot start a thread: %s", strerror(rc));
+	out.running = true;
+	return 0;
+}
+
+void log_stop(void)
+{
+	if (!out.running)
+		return;
+	pthread_mutex_lock(&out.lock);
+	out.end = true;
+	pthread_cond_signal(&out.filled);
+	pthread_mutex_unlock(&out.lock);
+	pthread_join(out.thread, NULL);
+	out.running = false;
+}
+
+/* The lock is held. The line's newline is counted. */
+static void put(const char *line, size_t len)
+{
+	if (!out.running) {
+		write_out(line, len);
+		return;
+	}
+	while (out.len > ROOM - len)
+		pthread_cond_wait(&out.emptied, &out.lock);
+	memcpy(out.rooms[out.filling] + out.len, line, len);
+	if (out.len == 0)
+		pthread_cond_signal(&out.filled);
+	out.len += len;
 }
 
 void log_say(const char *fmt, ...)
 {
 	static const char prefix[] = "jmesh relay: ";
-	char line[2048];
-	size_t at = sizeof(prefix) - 1;
+	char line[LINE];
+	size_t len = sizeof(prefix) - 1;
 	va_list ap;
 	int n;
 
-	memcpy(line, prefix, at);
+	memcpy(line, prefix, len);
 	va_start(ap, fmt);
-	n = vsnprintf(line + at, sizeof(line) - at, fmt, ap);
+	n = vsnprintf(line + len, sizeof(line) - len, fmt, ap);
 	va_end(ap);
-	put(line, sizeof(line), n < 0 ? n : (int)at + n);
+	if (n > 0)
+		len += (size_t)n < sizeof(line) - len ? (size_t)n : sizeof(line) - len - 1;
+	line[len++] = '\n';
+	pthread_mutex_lock(&out.lock);
+	put(line, len);
+	pthread_mutex_unlock(&out.lock);
 }
 
-void log_request(const char *peer, const char *method, const char *route, int status, size_t bytes,
-	int64_t microseconds)
+/* The lock is held. */
+static const char *date(void)
 {
-	char line[512], date[32], code[16] = "-";
 	time_t now = time(NULL);
 	struct tm tm;
 
+	if (now == out.second)
+		return out.date;
+	out.second = now;
 	if (gmtime_r(&now, &tm) == NULL ||
-		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		strcpy(date, "-");
-	if (status != 0)
-		snprintf(code, sizeof(code), "%d", status);
-	put(line, sizeof(line),
-		snprintf(line, sizeof(line), "%s %s %s %s %s %zu %lldus", date, peer, method, route,
-			code, bytes, (long long)microseconds));
+		strftime(out.date, sizeof(out.date), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		strcpy(out.date, "-");
+	return out.date;
+}
+
+static char *add(char *at, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(at, text, len);
+	at[len] = ' ';
+	return at + len + 1;
+}
+
+static char *add_number(char *at, uint64_t n)
+{
+	char digits[20];
+	size_t first = sizeof(digits);
+
+	do
+		digits[--first] = (char)('0' + n % 10);
+	while ((n /= 10) != 0);
+	memcpy(at, digits + first, sizeof(digits) - first);
+	at += sizeof(digits) - first;
+	*at = ' ';
+	return at + 1;
+}
+
+/* Formatted by hand: it is a good part of what a request costs. None of the texts is longer than 64. */
+void log_request(const char *peer, const char *method, const char *route, int status, size_t bytes,
+	int64_t microseconds)
+{
+	char line[512], *at;
+
+	pthread_mutex_lock(&out.lock);
+	at = add(line, date());
+	at = add(at, peer);
+	at = add(at, method);
+	at = add(at, route);
+	at = status > 0 ? add_number(at, (uint64_t)status) : add(at, "-");
+	at = add_number(at, bytes);
+	at = add_number(at, microseconds > 0 ? (uint64_t)microseconds : 0);
+	memcpy(at - 1, "us\n", 3);
+	put(line, (size_t)(at + 2 - line));
+	pthread_mutex_unlock(&out.lock);
 }

@@ -5,6 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
+/*
+ * Between the two, lines are gathered for a moment and written together by a thread of their own, so that
+ * no request waits for standard error unless that takes too little; log_stop writes what is left. Before
+ * and after, each is written at once.
+ */
+int log_start(struct err *e);
+void log_stop(void); /* also where log_start failed or was not called */
+
 /* "jmesh relay: " and the sentence; what is not ours in it must be escaped already. */
 void log_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -309,7 +309,10 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted,
 	service.clients = clients_new(&limits);
 	service.store = c->store != NULL ? store_redis_new(&store, where, service.clients, &lock)
 					 : store_memory_new(&store, service.clients);
-	rc = serve_both(c, &conf, &service, l, signals, node, e);
+	rc = log_start(e);
+	if (rc == 0)
+		rc = serve_both(c, &conf, &service, l, signals, node, e);
+	log_stop();
 	store_free(service.store);
 	clients_free(service.clients);
 	pthread_mutex_destroy(&lock);

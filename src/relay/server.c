@@ -15,6 +15,7 @@
 #include "os/clock.h"
 #include "relay/log.h"
 #include "relay/patience.h"
+#include "relay/respond.h"
 #include "relay/tls.h"
 
 enum {
@@ -37,6 +38,7 @@ enum {
 struct server {
 	struct MHD_Daemon *daemon;
 	struct patience *patience;
+	struct responses responses;
 	struct service service;
 	struct proxies trusted;
 	atomic_uint busy; /* requests under way */
@@ -257,42 +259,10 @@ static const char *bearer(struct MHD_Connection *connection)
 	return value + 7 + strspn(value + 7, " ");
 }
 
-/* value NULL: it is not sent. */
-static bool add_header(struct MHD_Response *response, const char *name, const char *value)
-{
-	return value == NULL || MHD_add_response_header(response, name, value) == MHD_YES;
-}
-
-static bool add_headers(struct MHD_Response *response, const struct answer *answer, bool last)
-{
-	char seconds[16];
-
-	snprintf(seconds, sizeof(seconds), "%d", answer->retry_after);
-	return add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-		       answer->type != NULL ? answer->type : "text/plain; charset=utf-8") &&
-		add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") &&
-		add_header(response, "X-Content-Type-Options", "nosniff") &&
-		add_header(response, "Content-Security-Policy", answer->policy) &&
-		add_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow) &&
-		add_header(response, MHD_HTTP_HEADER_RETRY_AFTER,
-			answer->retry_after != 0 ? seconds : NULL) &&
-		add_header(response, MHD_HTTP_HEADER_CONNECTION, last ? "close" : NULL);
-}
-
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct exchange *x, bool last)
 {
-	const struct answer *answer = &x->answer;
-	struct MHD_Response *response;
-	enum MHD_Result rc = MHD_NO;
+	enum MHD_Result rc = respond(&x->server->responses, connection, &x->answer, last);
 
-	/* It is copied: the exchange may be gone before the last byte is sent. */
-	response = MHD_create_response_from_buffer(
-		answer->len, (void *)(uintptr_t)answer->body, MHD_RESPMEM_MUST_COPY);
-	if (response == NULL)
-		return MHD_NO;
-	if (add_headers(response, answer, last))
-		rc = MHD_queue_response(connection, (unsigned)answer->status, response);
-	MHD_destroy_response(response);
 	x->queued = rc == MHD_YES;
 	return rc;
 }
@@ -494,5 +464,6 @@ void server_stop(struct server *s)
 		nanosleep(&tick, NULL);
 	MHD_stop_daemon(s->daemon);
 	patience_free(s->patience);
+	responses_free(&s->responses);
 	free(s);
 }

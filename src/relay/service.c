@@ -16,6 +16,7 @@ static void refuse(struct answer *out, int status, const char *text)
 static void gone(struct answer *out)
 {
 	refuse(out, 404, "no such pairing: the code is unknown, expired or used\n");
+	out->fixed = FIXED_GONE;
 }
 
 /* Seconds until it may be there again. */
@@ -205,7 +206,8 @@ static void show_page(struct answer *out)
 		.type = "text/html; charset=utf-8",
 		.body = page_html,
 		.policy = page_policy,
-		.len = strlen(page_html) };
+		.len = strlen(page_html),
+		.fixed = FIXED_PAGE };
 }
 
 static void begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
@@ -394,6 +396,7 @@ static void poll_pairing(const struct service *s, const struct request *r, int64
 		break;
 	case STORE_WAITING:
 		reply(out, "{\"joined\":false}");
+		out->fixed = FIXED_WAITING;
 		break;
 	case STORE_DOWN:
 		down(out);

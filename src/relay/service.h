@@ -34,13 +34,17 @@ struct request {
 	const char *key;
 };
 
+/* Answers of which status, headers and body are always the same. */
+enum fixed_answer { FIXED_NONE, FIXED_WAITING, FIXED_GONE, FIXED_PAGE, FIXED_ANSWERS };
+
 struct answer {
 	int status;       /* 0: none yet */
 	const char *type; /* of the body; NULL: plain text */
 	const char *body;
 	const char *allow, *policy; /* NULL where the header is not sent */
 	size_t len;
-	int retry_after; /* seconds; 0: not sent */
+	int retry_after;         /* seconds; 0: not sent */
+	enum fixed_answer fixed; /* FIXED_NONE: it is none of them */
 };
 
 /*
