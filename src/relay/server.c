@@ -20,7 +20,7 @@
 
 enum {
 	/* Of a connection: its headers, and the body in pieces. */
-	CONNECTION_MEMORY = 16 * 1024,
+	CONNECTION_MEMORY = 8 * 1024,
 	/* And what libmicrohttpd, the request, a constant answer and its client in the table take. */
 	CONNECTION_OTHER = 4 * 1024,
 	/* And a session of GnuTLS, with its buffers. */

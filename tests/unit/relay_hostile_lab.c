@@ -12,9 +12,9 @@ static const char web[] = "{\"jails\":[{\"name\":\"web\",\"ygg_address\":\"200::
 
 #ifdef __SANITIZE_ADDRESS__
 /* It keeps what is freed. */
-enum { RESIDENT_MORE = 1024 * 1024, AT_ONCE = 5000 };
+enum { RESIDENT_MORE = 1024 * 1024, AT_ONCE = 8000 };
 #else
-enum { RESIDENT_MORE = 24 * 1024, AT_ONCE = 2000 };
+enum { RESIDENT_MORE = 24 * 1024, AT_ONCE = 4000 };
 #endif
 
 static long files_of(const struct relay *r)
