@@ -62,6 +62,35 @@ static int check_store(const struct relay_conf *c, struct redis_where *where, st
 	return 0;
 }
 
+/*
+ * Bytes that are there without a pairing, and that all connections may take: they are set aside, so that a relay
+ * whose memory is full can still say so.
+ */
+static size_t set_aside(const struct relay_conf *c)
+{
+	const struct limits limits = limits_of(c);
+
+	return server_memory(c->max_connections, c->tls_cert != NULL) + clients_memory(&limits) +
+		store_memory_least(c->max_pairings);
+}
+
+static size_t memory_of(const struct relay_conf *c)
+{
+	return c->max_memory != 0 ? c->max_memory : RELAY_MEMORY;
+}
+
+static int check_memory(const struct relay_conf *c, struct err *e)
+{
+	size_t need = set_aside(c) + ROOM;
+
+	if (memory_of(c) >= need)
+		return 0;
+	return err_set(e, ERR_USAGE, NOWHERE,
+		"--max-memory: %zuM are too little for %u connections and %u pairings: give %zuM "
+		"or more, or lower --max-connections or --max-pairings",
+		memory_of(c) / MEBIBYTE, c->max_connections, c->max_pairings, need / MEBIBYTE + 1);
+}
+
 /* trusted: the proxies, parsed; where: the store. */
 static int check(const struct relay_conf *c, struct proxies *trusted, struct redis_where *where,
 	struct err *e)
@@ -84,7 +113,7 @@ static int check(const struct relay_conf *c, struct proxies *trusted, struct red
 	for (size_t i = 0; i < c->n_trusted; i++)
 		if (proxies_add(trusted, c->trusted[i], e) < 0)
 			return -1;
-	if (check_store(c, where, e) < 0)
+	if (check_store(c, where, e) < 0 || check_memory(c, e) < 0)
 		return -1;
 	return c->node != NULL ? node_check_uri(c->node, e) : 0;
 }
@@ -96,28 +125,6 @@ static unsigned workers_of(const struct relay_conf *c)
 	if (c->workers != 0)
 		return c->workers;
 	return n < RELAY_WORKERS_MAX ? n : RELAY_WORKERS_MAX;
-}
-
-/*
- * What is there without a pairing, and what all connections may take: it is set aside, so that a relay whose
- * memory is full can still say so.
- */
-static int set_aside(const struct relay_conf *c, const struct limits *limits, struct memory *memory,
-	struct err *e)
-{
-	size_t need = server_memory(c->max_connections, c->tls_cert != NULL) +
-		clients_memory(limits) + store_memory_least(c->max_pairings);
-
-	memory->max = c->max_memory != 0 ? c->max_memory : RELAY_MEMORY;
-	if (need > memory->max || memory->max - need < ROOM)
-		return err_set(e, ERR_USAGE, NOWHERE,
-			"--max-memory: %zuM are too little for %u connections and %u pairings: "
-			"give "
-			"%zuM or more, or lower --max-connections or --max-pairings",
-			memory->max / MEBIBYTE, c->max_connections, c->max_pairings,
-			(need + ROOM) / MEBIBYTE + 1);
-	memory_take(memory, need, MEMORY_ANSWER);
-	return 0;
 }
 
 /* Every connection is an open file; the usual soft limit is 1024. */
@@ -295,7 +302,7 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted,
 		.tls = c->tls_cert != NULL,
 		.trusted = *trusted };
 	const struct limits limits = limits_of(c);
-	struct memory memory = { .max = 0 };
+	struct memory memory = { .max = memory_of(c), .used = set_aside(c) };
 	const struct store_conf store = {
 		.ttl = (int64_t)c->ttl * 1000, .open_max = c->max_pairings, .memory = &memory
 	};
@@ -304,8 +311,6 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted,
 	struct service service = { .metrics = &metrics, .lock = &lock, .memory = &memory };
 	int rc;
 
-	if (set_aside(c, &limits, &memory, e) < 0)
-		return -1;
 	service.clients = clients_new(&limits);
 	service.store = c->store != NULL ? store_redis_new(&store, where, service.clients, &lock)
 					 : store_memory_new(&store, service.clients);
