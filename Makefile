@@ -14,12 +14,15 @@ DATADIR ?= $(PREFIX)/share/jmesh
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 # Set to nothing, no examples are installed.
 EXAMPLESDIR ?= $(PREFIX)/share/examples/jmesh
+# Set to nothing, the relay's unit is not installed.
+SYSTEMDDIR_Linux := $(PREFIX)/lib/systemd/system
 VERSION := 0.1.0
 WERROR  ?= -Werror
 PKG_CONFIG ?= pkg-config
 # Versions disagree on what is formatted; Debian 12 and 13 both have this one.
 CLANG_FORMAT ?= clang-format-19
 SYSTEM  := $(shell uname -s)
+SYSTEMDDIR ?= $(SYSTEMDDIR_$(SYSTEM))
 
 LIBS      := yaml-0.1 libcyaml libcurl libcjson libsodium libmicrohttpd gnutls hiredis
 WARNINGS  := -Wall -Wextra -Werror=implicit-function-declaration -Wconversion -Wshadow \
@@ -270,6 +273,11 @@ install: $(BUILD)/jmesh ## install to DESTDIR and PREFIX
 ifneq ($(EXAMPLESDIR),)
 	install -d $(DESTDIR)$(EXAMPLESDIR)
 	install -m 644 examples/*.yaml $(DESTDIR)$(EXAMPLESDIR)
+endif
+ifneq ($(SYSTEMDDIR),)
+	install -d $(DESTDIR)$(SYSTEMDDIR)
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' packaging/systemd/jmesh-relay.service >$(DESTDIR)$(SYSTEMDDIR)/jmesh-relay.service
+	chmod 644 $(DESTDIR)$(SYSTEMDDIR)/jmesh-relay.service
 endif
 
 dist: ## build/jmesh-VERSION.tar.gz, of what is committed: what the packages are made from

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What is installed, FreeBSD's port, its rc script and Homebrew's formula, as far as that can be checked
+# What is installed, the relay's unit, FreeBSD's port, its rc scripts and Homebrew's formula, as far as that can be checked
 # without FreeBSD and macOS:
 #
 #   MAKE=… VERSION=… LIBS=… sh tests/packaging.sh VARIANT
@@ -59,7 +59,8 @@ check_install() {
 	gmake install DESTDIR="$TMP/root" PREFIX=/opt/mesh MANDIR=/opt/man EXAMPLESDIR= BASHDIR=/opt/bash \
 		>"$TMP/out" 2>&1 || say "gmake install: $(tail -n 3 "$TMP/out")"
 	files_in "$TMP/root" | sed 's|/[^/]*$||' | sort -u >"$TMP/folders"
-	printf '%s\n' opt/bash opt/man/man1 opt/man/man5 opt/mesh/bin opt/mesh/share/jmesh >"$TMP/want"
+	printf '%s\n' opt/bash opt/man/man1 opt/man/man5 opt/mesh/bin \
+		opt/mesh/lib/systemd/system opt/mesh/share/jmesh >"$TMP/want"
 	same 'folders of make install' "$TMP/want" "$TMP/folders"
 	[ "$(stat -c %a "$TMP/root/opt/mesh/bin/jmesh")" = 755 ] || say 'the program is not of mode 755'
 	find "$TMP/root" ! -type d ! -name jmesh ! -perm 644 | while read -r file; do
@@ -196,14 +197,21 @@ expect() {
 	[ "$called" = "$3" ] || say "service jmesh $1 called '$called', not '$3'"
 }
 
+# installed NAME: the rc script of that name, to run here as $TMP/NAME.rc.
+installed() {
+	script=$TMP/stage$TMP/here/etc/rc.d/$1
+	[ "$(grep -c '^\. /etc/rc\.subr$' "$script")" = 1 ] || say "the rc script $1 does not read /etc/rc.subr"
+	! grep '%%' "$script" || say "the rc script $1 has a %%NAME%% that is not known here"
+	dash -n "$script" || say "the rc script $1 is no script for sh"
+	sed "s|^\. /etc/rc\.subr\$|. $ROOT/tests/packaging/rc.subr|; s|/usr/sbin/daemon|$TMP/bin/daemon|
+		s|/var/run/|$TMP/|" "$script" >"$TMP/$1.rc"
+}
+
 prepare_rc() {
 	rm -rf "$TMP/stage"
 	port PREFIX="$TMP/here" LOCALBASE="$TMP/base" STAGEDIR="$TMP/stage" rc || return 1
-	script=$TMP/stage$TMP/here/etc/rc.d/jmesh
-	[ "$(grep -c '^\. /etc/rc\.subr$' "$script")" = 1 ] || say 'the rc script does not read /etc/rc.subr'
-	! grep '%%' "$script" || say 'the rc script has a %%NAME%% that is not known here'
-	dash -n "$script" || say 'the rc script is no script for sh'
-	sed "s|^\. /etc/rc\.subr\$|. $ROOT/tests/packaging/rc.subr|" "$script" >"$TMP/jmesh.rc"
+	installed jmesh
+	installed jmesh_relay
 	mkdir -p "$TMP/here/bin" "$TMP/here/etc/jmesh"
 	cat >"$TMP/here/bin/jmesh" <<-'SH'
 	#!/bin/sh
@@ -245,6 +253,78 @@ check_rc() {
 	ENDS=0 && expect start 0 "apply $TMP/here/own.yaml"
 }
 
+# --- The relay as a service ----------------------------------------------------------------------------
+
+# rc_relay RC WORD: the service's command WORD ends with RC.
+rc_relay() {
+	rc=0
+	RC_CONF=$TMP/rc.conf RC_LOG=$TMP/log RC_SYSLOG=$TMP/syslog timeout 30 dash "$TMP/jmesh_relay.rc" "$2" \
+		>"$TMP/out" 2>&1 </dev/null || rc=$?
+	[ "$rc" = "$1" ] || say "service jmesh_relay $2 ends with $rc, not $1: $(cat "$TMP/out")"
+}
+
+# logged TEXT: the relay says so, within 10 seconds.
+logged() {
+	for _ in $(seq 100); do
+		! grep -q "$1" "$TMP/syslog" || return 0
+		sleep 0.1
+	done
+	say "the relay does not say '$1': $(tail -n 3 "$TMP/syslog")"
+}
+
+# The relay itself, as FreeBSD's rc script starts, reloads and stops it. It needs what check_rc prepares.
+check_relay_rc() {
+	cp "$ROOT/build/$VARIANT/jmesh" "$TMP/here/bin/jmesh"
+	cp tests/packaging/daemon tests/packaging/limits "$TMP/bin"
+	chmod 755 "$TMP/bin/daemon" "$TMP/bin/limits"
+	echo 'jmesh_relay_flags="--listen 127.0.0.1:0 --ttl 60"' >"$TMP/rc.conf"
+	: >"$TMP/log" && : >"$TMP/syslog"
+	rc_relay 0 start
+	grep -q "Cannot 'start' jmesh_relay" "$TMP/out" || say "a relay that is off says: $(cat "$TMP/out")"
+	echo 'jmesh_relay_enable="YES"' >>"$TMP/rc.conf"
+	rc_relay 1 status
+	rc_relay 0 start
+	logged 'listening on http://127\.0\.0\.1:[1-9]'
+	pid=$(cat "$TMP/jmesh_relay.pid")
+	[ "$(ps -o args= -p "$pid")" = "$TMP/here/bin/jmesh relay --listen 127.0.0.1:0 --ttl 60" ] ||
+	    say "the rc script runs: $(ps -o args= -p "$pid")"
+	grep -q '^limits 66560$' "$TMP/log" && grep -q '^user nobody, files ' "$TMP/log" ||
+	    say "the relay runs with: $(cat "$TMP/log")"
+	rc_relay 0 status
+	rc_relay 1 start
+	rc_relay 0 reload
+	logged 'nothing to read again'
+	rc_relay 0 restart
+	[ "$(cat "$TMP/jmesh_relay.pid")" != "$pid" ] && ! kill -0 "$pid" 2>/dev/null ||
+	    say 'service jmesh_relay restart restarts nothing'
+	rc_relay 0 stop
+	logged stopped
+	rc_relay 1 stop
+	printf 'jmesh_relay_user=www\njmesh_relay_limits=\njmesh_relay_flags="--ttl 0"\n' >>"$TMP/rc.conf"
+	: >"$TMP/log"
+	rc_relay 0 start
+	grep -q '^user www, ' "$TMP/log" && ! grep -q limits "$TMP/log" || say "of its own: $(cat "$TMP/log")"
+	logged 'ttl takes seconds from 1'
+}
+
+check_unit() {
+	gmake install DESTDIR= PREFIX="$TMP/unit" >"$TMP/out" 2>&1 || say "gmake install: $(tail -n 3 "$TMP/out")"
+	unit=$TMP/unit/lib/systemd/system/jmesh-relay.service
+	# What it knows of the unit alone, without a systemd that runs.
+	systemd-analyze verify --man=no --recursive-errors=no "$unit" >"$TMP/out" 2>&1 || echo failed >>"$TMP/out"
+	[ ! -s "$TMP/out" ] || say "systemd-analyze verify: $(cat "$TMP/out")"
+	score=$(systemd-analyze security --offline=true --no-pager "$unit" |
+	    sed -n 's/.*Overall exposure level for jmesh-relay\.service: \([0-9.]*\) .*/\1/p')
+	[ "$(awk -v score="${score:-10}" 'BEGIN { print (score < 2.0) }')" = 1 ] ||
+	    say "systemd-analyze security: the unit's exposure is '$score', not below 2.0"
+	# As many as --max-connections takes, and 48 files of the relay's own.
+	most=$("$ROOT/build/$VARIANT/jmesh" relay --max-connections 0 2>&1 |
+	    sed -n 's/.* from 1 to \([0-9]*\),.*/\1/p')
+	files=$(sed -n 's/^LimitNOFILE=//p' "$unit")
+	[ "${most:-0}" -gt 0 ] && [ "$files" -ge $((most + 48)) ] ||
+	    say "LimitNOFILE is $files, and --max-connections may be '$most'"
+}
+
 # --- The formula ---------------------------------------------------------------------------------------
 
 check_formula() {
@@ -276,6 +356,8 @@ check_port_values
 check_plist
 check_plist WITHOUT=EXAMPLES
 check_rc
+check_relay_rc
+check_unit
 check_formula
 [ ! -s "$TMP/said" ] || exit 1
 echo "packaging: $(grep -vc '^@' "$PORT/pkg-plist") files"

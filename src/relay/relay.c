@@ -157,7 +157,9 @@ static void reload(const struct relay_conf *c)
 	struct arena *a = arena_new();
 	struct err e = ERR_INIT;
 
-	if (tls_load(c->tls_cert, c->tls_key, &e) < 0)
+	if (c->tls_cert == NULL)
+		log_say("nothing to read again: there is no certificate");
+	else if (tls_load(c->tls_cert, c->tls_key, &e) < 0)
 		log_say("the certificate was not exchanged: %s",
 			text_safe(a, e.text, strlen(e.text), false));
 	else
@@ -331,6 +333,7 @@ int relay_serve(const struct relay_conf *c, struct err *e)
 	struct redis_where where = { .local = false };
 	struct node node = NODE_NONE;
 	int signals = -1, rc = -1;
+	bool reloads;
 
 	if (sodium_init() < 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "libsodium did not start");
@@ -338,7 +341,9 @@ int relay_serve(const struct relay_conf *c, struct err *e)
 		return -1;
 	if (c->tls_cert != NULL && tls_load(c->tls_cert, c->tls_key, e) < 0)
 		return -1;
-	if (listen_all(c, &listeners, e) < 0 || signals_catch(c->tls_cert != NULL, &signals, e) < 0)
+	/* On a terminal SIGHUP says that it is gone, in a service that it is to be read again. */
+	reloads = c->tls_cert != NULL || isatty(STDIN_FILENO) == 0;
+	if (listen_all(c, &listeners, e) < 0 || signals_catch(reloads, &signals, e) < 0)
 		goto out;
 	rc = bring_up_node(c, signals, &node, e);
 	if (rc == 0)

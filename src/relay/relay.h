@@ -39,8 +39,8 @@ struct relay_conf {
 
 /*
  * Serves until SIGTERM or SIGINT, then returns 0. Logs a line a request to standard error. -1 when it
- * cannot start, or when its node ended. Takes over both signals and SIGPIPE, and with TLS SIGHUP: then it
- * reads the certificate and its key again.
+ * cannot start, or when its node ended. Takes over both signals and SIGPIPE, and with TLS, or where standard
+ * input is no terminal, SIGHUP: then it reads the certificate and its key again.
  */
 int relay_serve(const struct relay_conf *c, struct err *e);
 
