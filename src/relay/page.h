@@ -5,7 +5,7 @@
 /* At most 8 KiB of HTML, the same for everybody; nothing of a request is in it. */
 extern const char page_html[];
 
-/* Its Content-Security-Policy: the page needs nothing, so nothing is let in. */
+/* Its Content-Security-Policy: the page needs nothing but its own style, so nothing else is let in. */
 extern const char page_policy[];
 
 #endif

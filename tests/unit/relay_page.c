@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ static void expect_header(const struct reply *reply, const char *line)
 Test(relay_page, tells_people_what_this_is_and_how_to_pair)
 {
 	static const char *const words[] = { "<title>jmesh relay</title>", "jmesh apply",
-		"jmesh apply --code laptop=", "jrun pair", "pair: create", "pair: join" };
+		"jmesh apply --code laptop=", "jrun pair", "pair: create", "pair: join",
+		"81-zephyr-night-climb#K7QF-", "never goes to a relay", "plain: true" };
 	struct relay r = relay_up((struct relay_conf){ 0 });
 	struct reply reply = ask(&r, "GET", "/", NULL, NULL);
 
@@ -34,20 +36,54 @@ Test(relay_page, tells_people_what_this_is_and_how_to_pair)
 	relay_down(&r);
 }
 
+static void expect_once(const char *text, const char *part)
+{
+	const char *first = strstr(text, part);
+
+	cr_assert_not_null(first, "%s", part);
+	cr_assert_null(strstr(first + 1, part), "%s", part);
+}
+
 Test(relay_page, loads_and_runs_nothing)
 {
-	static const char *const never[] = { "<script", "<style", "<link", "<img", "<iframe",
-		"<form", "<object", "<a ",
-		"src=", "href=", "style=", "javascript:", "http:", "https:", "http-equiv", "url(",
-		" onload", " onclick" };
+	static const char *const never[] = { "<script", "<img", "<iframe", "<form", "<object",
+		"<a ", "src=", "style=", "@import", "javascript:", "http:", "https:", "http-equiv",
+		"url(", " onload", " onclick" };
 	struct relay r = relay_up((struct relay_conf){ 0 });
 	struct reply reply = ask(&r, "GET", "/", NULL, NULL);
 
-	expect_header(&reply,
-		"\r\nContent-Security-Policy: default-src 'none'; base-uri 'none'; "
-		"form-action 'none'; frame-ancestors 'none'\r\n");
 	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
 		cr_assert_null(strcasestr(reply.body, never[i]), "%s", never[i]);
+	/* Without one, browsers ask for another file. */
+	expect_once(reply.body, "<link rel=\"icon\" href=\"data:,\">");
+	expect_once(reply.body, "<link");
+	expect_once(reply.body, "href=");
+	reply_free(&reply);
+	relay_down(&r);
+}
+
+/* CSP Level 3, 8.4: the hash is of what stands between the tags. */
+Test(relay_page, lets_in_its_own_style_alone)
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+	char base64[64], policy[256];
+	struct relay r = relay_up((struct relay_conf){ 0 });
+	struct reply reply = ask(&r, "GET", "/", NULL, NULL);
+	const char *style, *end;
+
+	expect_once(reply.body, "<style>");
+	expect_once(reply.body, "<style");
+	style = strstr(reply.body, "<style>") + strlen("<style>");
+	end = strstr(style, "</style>");
+	cr_assert_not_null(end);
+	crypto_hash_sha256(hash, (const unsigned char *)style, (size_t)(end - style));
+	sodium_bin2base64(
+		base64, sizeof(base64), hash, sizeof(hash), sodium_base64_VARIANT_ORIGINAL);
+	snprintf(policy, sizeof(policy),
+		"\r\nContent-Security-Policy: default-src 'none'; style-src 'sha256-%s'; "
+		"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n",
+		base64);
+	expect_header(&reply, policy);
 	reply_free(&reply);
 	relay_down(&r);
 }
@@ -64,7 +100,7 @@ Test(relay_page, is_well_formed)
 		bool end = at[1] == '/';
 
 		cr_assert_eq(sscanf(at + 1 + end, "%15[a-z0-9]", name), 1, "%.20s", at);
-		if (strcmp(name, "meta") == 0)
+		if (strcmp(name, "meta") == 0 || strcmp(name, "link") == 0)
 			continue;
 		if (!end) {
 			cr_assert_lt(depth, 32);
