@@ -461,6 +461,23 @@ file_of() {
 	esac
 }
 
+# from_readme LANGUAGE TEXT: README's block in that language that has the text in it.
+from_readme() {
+	awk -v language="$1" -v text="$2" '
+		{ line = $0; sub(/^ */, "", line) }
+		!inside && line == "```" language { inside = 1; block = ""; next }
+		inside && line == "```" {
+			inside = 0
+			if (index(block, text)) {
+				printf "%s", block
+				found++
+			}
+		}
+		inside { block = block $0 "\n" }
+		END { exit found != 1 }
+	' "$BUILD/../../README.md" || fail "README.md has not exactly one block of $1 with: $2"
+}
+
 # --- Mesh files -----------------------------------------------------------------------------------------
 
 # mesh HOST <<REST: writes the host's mesh.yaml: its jails, then what standard input says. UPSTREAM and
