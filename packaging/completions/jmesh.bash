@@ -12,7 +12,7 @@ _jmesh() {
 		roster) words='--json --verbose --lock --help' ;;
 		teardown) words='--json --verbose --lock --peer --forget --help' ;;
 		secret) words='--help' ;;
-		relay) words='--listen --admin --node --tls-cert --tls-key --trusted-proxy --ttl --max-pairings --max-connections --help' ;;
+		relay) words='--listen --admin --node --tls-cert --tls-key --trusted-proxy --store --ttl --max-pairings --max-connections --max-memory --workers --help' ;;
 		esac
 	fi
 	case $word in
