@@ -389,6 +389,12 @@ relay() {
 	wait_for 10 on "$name" curl -s -o /dev/null "$RELAY_URL/pair/0"
 }
 
+# relay_log: its log, with all that was asked so far: it writes a moment later (log.h).
+relay_log() {
+	sleep "$((FACTOR / 3)).3"
+	cat "$LAB/relay/relay.log"
+}
+
 relay_stop() {
 	on "$1" sh -c 'kill "$(cat relay.pid)"'
 	wait_for 10 eval "! on $1 kill -0 \$(cat $LAB/$1/relay.pid)"

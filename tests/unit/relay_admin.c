@@ -177,7 +177,7 @@ Test(relay_admin, metrics_are_in_prometheus_text_format)
 
 	for (const char *at = text; *at != '\0'; families++)
 		at = expect_family(text, at);
-	cr_assert_eq(families, 11, "%s", text);
+	cr_assert_eq(families, 13, "%s", text);
 	cr_assert_eq(value_in(text, "jmesh_relay_store_up"), 1);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(name, sizeof(name), "jmesh_relay_%s", names[i]);
