@@ -180,7 +180,7 @@ lab: $(BUILD)/jmesh $(BUILD)/tests/lab/standin ## real daemons in a lab of names
 demo: $(BUILD)/jmesh ## the main job, shown step by step in a lab
 	sh tests/lab/run -v $(BUILD) demo
 
-bench: ## speed, each figure as a ratio beside its limit
+bench: ## speed and memory, each figure as a ratio beside its limit
 	$(MAKE) VARIANT=release bench-run
 
 bench-run: $(BUILD)/jmesh $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))

@@ -14,7 +14,7 @@ PACKAGES="build-essential pkg-config git ca-certificates
 	libcriterion-dev
 	clang libclang-rt-dev clang-format-19 cppcheck mandoc python3 python3-jsonschema python3-yaml
 	bmake dash ruby openssh-client openssh-server netcat-openbsd opendoas busybox-static
-	systemd libseccomp2 nginx chromium redis-server
+	systemd libseccomp2 nginx chromium redis-server python3-aiohttp
 	nftables conntrack unbound iproute2 iputils-ping bind9-dnsutils util-linux procps openssl curl jq"
 
 say() { printf '%s\n' "setup: $*" >&2; }
