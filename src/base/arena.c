@@ -2,12 +2,14 @@
 
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 64 * 1024 };
+/* What is zeroed is paid for: the first block is for those who need little, each further one is twice as large. */
+enum { FIRST_BLOCK = 2 * 1024, BLOCK = 64 * 1024 };
 
 struct block {
 	struct block *next;
@@ -17,6 +19,7 @@ struct block {
 
 struct arena {
 	struct block *head;
+	size_t next; /* bytes of the next block for small allocations; 0: there was none */
 };
 
 struct arena *arena_new(void)
@@ -54,6 +57,18 @@ static struct block *block_new(size_t size)
 	return b;
 }
 
+/* want is at most a quarter of BLOCK. */
+static size_t size_of_next(struct arena *a, size_t want)
+{
+	size_t size;
+
+	do {
+		a->next = a->next == 0 ? FIRST_BLOCK : a->next < BLOCK ? a->next * 2 : BLOCK;
+		size = a->next;
+	} while (size < want);
+	return size;
+}
+
 void *arena_alloc(struct arena *a, size_t n, size_t size)
 {
 	struct block *b = a->head;
@@ -65,10 +80,11 @@ void *arena_alloc(struct arena *a, size_t n, size_t size)
 	want = n * size;
 	want = (want + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
 	if (b == NULL || b->size - b->used < want) {
-		struct block *fresh = block_new(want > BLOCK / 4 ? want : BLOCK);
+		bool large = want > BLOCK / 4;
+		struct block *fresh = block_new(large ? want : size_of_next(a, want));
 
 		/* A large allocation leaves the half-used block in front, for the small ones. */
-		if (b != NULL && want > BLOCK / 4) {
+		if (b != NULL && large) {
 			fresh->next = b->next;
 			b->next = fresh;
 		} else {
@@ -98,15 +114,17 @@ char *arena_dup(struct arena *a, const char *text)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+	char most[1024], *text;
 	va_list ap;
-	char *text;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(most, sizeof(most), fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		abort();
+	if ((size_t)n < sizeof(most))
+		return arena_dupn(a, most, (size_t)n);
 	text = arena_alloc(a, (size_t)n + 1, 1);
 	va_start(ap, fmt);
 	vsnprintf(text, (size_t)n + 1, fmt, ap);
