@@ -178,8 +178,11 @@ const char *roster_format(const struct roster *r, struct arena *a)
 	text_add(&t, "{\"jails\":[");
 	for (size_t i = 0; i < r->n; i++) {
 		addr_format(&r->jails[i].addr, address);
-		text_addf(&t, "%s{\"name\":\"%s\",\"ygg_address\":\"%s\"}", i == 0 ? "" : ",",
-			r->jails[i].name, address);
+		text_add(&t, i == 0 ? "{\"name\":\"" : ",{\"name\":\"");
+		text_add(&t, r->jails[i].name);
+		text_add(&t, "\",\"ygg_address\":\"");
+		text_add(&t, address);
+		text_add(&t, "\"}");
 	}
 	text_add(&t, "]}");
 	return t.s;

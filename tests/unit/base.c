@@ -153,6 +153,36 @@ Test(err, wraps_and_shortens_with_an_ellipsis)
 	cr_assert_str_eq(e.text, "open x: No such file or directory");
 }
 
+Test(text, takes_what_does_not_fit_as_it_takes_what_does)
+{
+	struct arena *a = arena_new();
+
+	for (int n = 0; n < 600; n++) {
+		struct text t = text_new(a);
+
+		text_addf(&t, "%*d", n, 1);
+		text_addf(&t, "<%s%*s>", "word", n, "x");
+		cr_assert_eq(t.len, strlen(t.s));
+		cr_assert_eq(t.len, (size_t)(n > 0 ? n : 1) + 6 + (size_t)(n > 0 ? n : 1));
+		cr_assert_eq(t.s[t.len - 2], 'x');
+		cr_assert_eq(memcmp(t.s + (n > 0 ? n : 1), "<word", 5), 0);
+	}
+	arena_free(a);
+}
+
+Test(arena, prints_short_texts_as_long_ones)
+{
+	struct arena *a = arena_new();
+
+	for (int n = 1; n < 3000; n++) {
+		const char *text = arena_printf(a, "%*d", n, 7);
+
+		cr_assert_eq(strlen(text), (size_t)n);
+		cr_assert_eq(text[n - 1], '7');
+	}
+	arena_free(a);
+}
+
 Test(arena, hands_out_zeroed_memory_that_does_not_overlap)
 {
 	struct arena *a = arena_new();
