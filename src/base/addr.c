@@ -63,15 +63,21 @@ void addr_format(const struct addr *a, char text[ADDR_TEXT])
 	*p = '\0';
 }
 
-bool addr_is_canonical(const char *text)
+bool addr_read_canonical(const char *text, struct addr *out)
 {
 	char again[ADDR_TEXT];
+
+	if (inet_pton(AF_INET6, text, out->b) != 1)
+		return false;
+	addr_format(out, again);
+	return strcmp(text, again) == 0;
+}
+
+bool addr_is_canonical(const char *text)
+{
 	struct addr a;
 
-	if (inet_pton(AF_INET6, text, a.b) != 1)
-		return false;
-	addr_format(&a, again);
-	return strcmp(text, again) == 0;
+	return addr_read_canonical(text, &a);
 }
 
 bool addr_is_node(const struct addr *a)

@@ -36,8 +36,9 @@ int addr_parse(const char *text, struct loc at, struct addr *out, struct err *e)
 /* The one spelling of RFC 5952. */
 void addr_format(const struct addr *a, char text[ADDR_TEXT]);
 
-/* Whether text is that one spelling. */
+/* Whether text is that one spelling; the second tells the address as well. */
 bool addr_is_canonical(const char *text);
+bool addr_read_canonical(const char *text, struct addr *out);
 
 /* Whether it is in 200::/8. */
 bool addr_is_node(const struct addr *a);

@@ -54,11 +54,9 @@ static int jail_of_json(const struct cJSON *item, const struct form *form, struc
 			"'_')",
 			name);
 	jail->name = name_fold(a, name);
-	if (!addr_is_canonical(address))
+	if (!addr_read_canonical(address, &jail->addr))
 		return err_set(e, form->code, NOWHERE,
 			"'%s' is not an IPv6 address in its canonical spelling", address);
-	if (addr_parse(address, NOWHERE, &jail->addr, e) < 0)
-		return -1;
 	if (!addr_is_node(&jail->addr))
 		return err_set(e, form->code, NOWHERE,
 			"'%s' is not the address of a node (outside 200::/8)", address);
