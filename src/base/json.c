@@ -1,11 +1,34 @@
 #include "base/json.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
 
 #include "base/text.h"
+
+/* Where this thread's cJSON takes memory from; NULL: from malloc. */
+static _Thread_local struct arena *into;
+
+static void *take(size_t n)
+{
+	return into != NULL ? arena_alloc(into, n, 1) : malloc(n);
+}
+
+static void give(void *p)
+{
+	if (into == NULL)
+		free(p);
+}
+
+/* Before main, as cJSON has one pair of them for all threads. */
+static void __attribute__((constructor)) hook(void)
+{
+	cJSON_Hooks hooks = { .malloc_fn = take, .free_fn = give };
+
+	cJSON_InitHooks(&hooks);
+}
 
 static int line_of(const char *text, const char *at)
 {
@@ -14,6 +37,11 @@ static int line_of(const char *text, const char *at)
 	for (; text < at; text++)
 		line += *text == '\n';
 	return line;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
 /*
@@ -30,8 +58,13 @@ static const char *unfit(const char *text, size_t len, size_t *at)
 	for (size_t i = 0; i < len;) {
 		unsigned char c = (unsigned char)text[i];
 		uint32_t cp;
-		size_t n = text_utf8(text + i, len - i, &cp);
+		size_t n;
 
+		if (is_plain(c)) {
+			i++;
+			continue;
+		}
+		n = text_utf8(text + i, len - i, &cp);
 		*at = i;
 		if (n == 0)
 			return "invalid UTF-8";
@@ -82,6 +115,19 @@ int json_parse(const char *text, size_t len, size_t max, enum err_code code, str
 			line_of(text, end));
 	}
 	return 0;
+}
+
+int json_parse_in(struct arena *a, const char *text, size_t len, size_t max, enum err_code code,
+	const struct cJSON **out, struct err *e)
+{
+	struct cJSON *root;
+	int rc;
+
+	into = a;
+	rc = json_parse(text, len, max, code, &root, e);
+	into = NULL;
+	*out = root;
+	return rc;
 }
 
 int json_member(const struct cJSON *object, const char *key, enum err_code code,

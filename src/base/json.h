@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 
 struct cJSON;
@@ -17,6 +18,13 @@ struct cJSON;
  */
 int json_parse(const char *text, size_t len, size_t max, enum err_code code, struct cJSON **out,
 	struct err *e);
+
+/*
+ * The same, and the tree lives in the arena: it must not be given to cJSON_Delete, and nothing be put into it
+ * or taken out of it. For what is parsed again and again.
+ */
+int json_parse_in(struct arena *a, const char *text, size_t len, size_t max, enum err_code code,
+	const struct cJSON **out, struct err *e);
 
 /* The member of exactly that name, or *out is NULL. A second one of that name is an error. */
 int json_member(const struct cJSON *object, const char *key, enum err_code code,

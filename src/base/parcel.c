@@ -68,14 +68,16 @@ int parcel_of_json(const struct cJSON *object, struct arena *a, struct parcel *o
 
 int parcel_parse(const char *json, size_t len, struct arena *a, struct parcel *out, struct err *e)
 {
-	struct cJSON *root;
-	int rc;
+	struct arena *scratch = arena_new();
+	const struct cJSON *root;
+	int rc = -1;
 
 	*out = (struct parcel){ 0 };
-	if (json_parse(json, len, ROSTER_BYTES_MAX, ERR_REMOTE, &root, e) < 0)
-		return err_wrap(e, "roster refused");
-	rc = parcel_of_json(root, a, out, e);
-	cJSON_Delete(root);
+	if (json_parse_in(scratch, json, len, ROSTER_BYTES_MAX, ERR_REMOTE, &root, e) < 0)
+		err_wrap(e, "roster refused");
+	else
+		rc = parcel_of_json(root, a, out, e);
+	arena_free(scratch);
 	return rc;
 }
 

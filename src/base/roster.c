@@ -148,12 +148,12 @@ int roster_of_lock(const struct cJSON *jails, struct arena *a, struct roster *ou
 
 int roster_parse(const char *json, size_t len, struct arena *a, struct roster *out, struct err *e)
 {
-	const struct cJSON *jails;
-	struct cJSON *root = NULL;
+	struct arena *scratch = arena_new();
+	const struct cJSON *root, *jails;
 	int rc = -1;
 
 	*out = (struct roster){ NULL, 0 };
-	if (json_parse(json, len, ROSTER_BYTES_MAX, ERR_REMOTE, &root, e) < 0)
+	if (json_parse_in(scratch, json, len, ROSTER_BYTES_MAX, ERR_REMOTE, &root, e) < 0)
 		goto out;
 	if (json_member(root, "jails", ERR_REMOTE, &jails, e) < 0)
 		goto out;
@@ -163,7 +163,7 @@ int roster_parse(const char *json, size_t len, struct arena *a, struct roster *o
 	}
 	rc = roster_of_json(jails, a, out, e);
 out:
-	cJSON_Delete(root);
+	arena_free(scratch);
 	return rc < 0 ? err_wrap(e, "roster refused") : 0;
 }
 
