@@ -47,14 +47,27 @@ bool peer_is_v4(const struct peer *p)
 	return memcmp(p->b, mapped, sizeof(mapped)) == 0;
 }
 
+/* inet_ntop(3) goes by printf, which at a line a request is felt. */
+static void format_v4(const uint8_t b[4], char *out)
+{
+	for (int i = 0; i < 4; i++) {
+		if (b[i] >= 100)
+			*out++ = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			*out++ = (char)('0' + b[i] / 10 % 10);
+		*out++ = (char)('0' + b[i] % 10);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 void peer_format(const struct peer *p, char text[PEER_TEXT])
 {
 	static const struct peer unknown;
-	bool v4 = peer_is_v4(p);
 
-	if (memcmp(p, &unknown, sizeof(unknown)) == 0 ||
-		inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? p->b + sizeof(mapped) : p->b, text,
-			PEER_TEXT) == NULL)
+	if (peer_is_v4(p))
+		format_v4(p->b + sizeof(mapped), text);
+	else if (memcmp(p, &unknown, sizeof(unknown)) == 0 ||
+		inet_ntop(AF_INET6, p->b, text, PEER_TEXT) == NULL)
 		strcpy(text, "-");
 }
 

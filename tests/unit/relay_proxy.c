@@ -191,3 +191,28 @@ Test(relay_proxy, a_trusted_proxy_has_more_than_a_clients_share_of_connections)
 		close(fds[i]);
 	relay_down(&r);
 }
+
+Test(relay_proxy, an_address_is_written_as_the_c_library_writes_it)
+{
+	static const char *const texts[] = { "0.0.0.0", "9.10.99.100", "255.200.19.1", "127.0.0.1",
+		"2001:db8::1", "202:90bc:2ab6:34c1:3e3f:e723:783f:ab2" };
+	const struct peer unknown = { 0 };
+	char text[PEER_TEXT];
+	struct peer p;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		cr_assert(peer_parse(texts[i], strlen(texts[i]), &p));
+		peer_format(&p, text);
+		cr_assert_str_eq(text, texts[i]);
+	}
+	for (int n = 0; n < 256; n++) {
+		char wanted[PEER_TEXT];
+
+		snprintf(wanted, sizeof(wanted), "%d.%d.%d.%d", n, 255 - n, n, n / 2);
+		cr_assert(peer_parse(wanted, strlen(wanted), &p));
+		peer_format(&p, text);
+		cr_assert_str_eq(text, wanted);
+	}
+	peer_format(&unknown, text);
+	cr_assert_str_eq(text, "-");
+}
