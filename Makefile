@@ -64,7 +64,7 @@ BENCH_SRC := $(wildcard tests/bench/*.c)
 LOAD_SRC  := $(wildcard tests/load/*.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/*.c)
 # What random input is given to: all that is pure, and the relay without its HTTP.
-FUZZED_SRC := $(PURE_SRC) src/os/dice.c $(patsubst %,src/relay/%.c,limit memory metrics page peer proxy route service store store_memory)
+FUZZED_SRC := $(PURE_SRC) src/os/dice.c $(patsubst %,src/relay/%.c,limit memory metrics pack page peer proxy route service store store_memory)
 SOURCES   := $(LIB_SRC) src/cli/main.c $(UNIT_SRC) $(BENCH_SRC) $(LOAD_SRC) $(FUZZ_SRC) $(wildcard tests/golden/*.c tests/lab/*.c)
 FORMATTED := $(shell git ls-files -co --exclude-standard -- '*.c' '*.h' 2>/dev/null)
 

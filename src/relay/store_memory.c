@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "os/dice.h"
+#include "relay/pack.h"
 
 /* In each queue every pairing stays for the same time, so its head is the next to go. */
 enum queue {
@@ -24,8 +25,8 @@ struct pairing {
 	char code[CODE_TEXT];
 	char token[TOKEN_TEXT];
 	bool sealed;
-	struct mark created, joined; /* the keys of the two */
-	char *ours, *theirs;         /* rosters of the creator and, once joined, of the joiner */
+	struct mark created, joined;  /* the keys of the two */
+	struct packed *ours, *theirs; /* rosters of the creator and, once joined, of the joiner */
 };
 
 struct pairings {
@@ -84,10 +85,10 @@ static void settle(struct pairings *s, struct pairing *p)
 }
 
 /* A pairing may be all that keeps its creator in the table of clients. */
-static size_t cost_of(const char *text)
+static size_t cost_of(const struct packed *roster)
 {
 	return memory_block(sizeof(struct pairing)) + client_memory() +
-		memory_block(strlen(text) + 1);
+		memory_block(packed_size(roster));
 }
 
 static void give(struct pairings *s, size_t n)
@@ -110,7 +111,7 @@ static void drop(struct pairings *s, struct pairing *p)
 		settle(s, p);
 	give(s, cost_of(p->ours));
 	if (p->theirs != NULL)
-		give(s, memory_block(strlen(p->theirs) + 1));
+		give(s, memory_block(packed_size(p->theirs)));
 	free(p->ours);
 	free(p->theirs);
 	sodium_memzero(p, sizeof(*p));
@@ -167,6 +168,23 @@ static bool same_key(const struct mark *mark, const char *key)
 	return key != NULL && sodium_memcmp(mark->b, other.b, sizeof(mark->b)) == 0;
 }
 
+static const char *show(const struct packed *roster, struct arena *a)
+{
+	char *text = arena_alloc(a, packed_text_len(roster) + 1, 1);
+
+	unpack(roster, text);
+	return text;
+}
+
+static bool same_roster(const struct packed *kept, const char *roster)
+{
+	struct packed *p = pack(roster);
+	bool same = p != NULL && packed_same(kept, p);
+
+	free(p);
+	return same;
+}
+
 static struct ticket ticket_of(const struct pairing *p)
 {
 	struct ticket t;
@@ -180,7 +198,7 @@ static struct ticket ticket_of(const struct pairing *p)
 static enum store_status create_again(const struct pairing *p, const struct side *ours,
 	const struct proposal *proposal, struct ticket *out)
 {
-	if (!same_key(&p->created, proposal->key) || strcmp(p->ours, ours->roster) != 0)
+	if (!same_key(&p->created, proposal->key) || !same_roster(p->ours, ours->roster))
 		return STORE_TAKEN;
 	*out = ticket_of(p);
 	return STORE_OK;
@@ -214,34 +232,49 @@ static void insert(struct pairings *s, struct pairing *p)
 	s->stats.created++;
 }
 
+/* What it takes is taken before it is allocated; the text that is packed is the request's. */
+static enum store_status pairing_new(
+	struct pairings *s, struct client *creator, const struct side *ours, struct pairing **out)
+{
+	struct packed *roster = pack(ours->roster);
+	enum store_status status = STORE_NO_MEMORY;
+
+	if (roster == NULL || !take(s, cost_of(roster), MEMORY_CREATE)) {
+		free(roster);
+		return STORE_NO_MEMORY;
+	}
+	if (!client_open(s->clients, creator)) {
+		status = STORE_TOO_MANY;
+	} else if ((*out = calloc(1, sizeof(**out))) == NULL) {
+		client_close(s->clients, creator);
+	} else {
+		(*out)->ours = roster;
+		(*out)->sealed = ours->sealed;
+		(*out)->creator = creator;
+		return STORE_OK;
+	}
+	give(s, cost_of(roster));
+	free(roster);
+	return status;
+}
+
 static enum store_status memory_create(struct store *store, const struct network *creator,
 	const struct side *ours, const struct proposal *proposal, int64_t now, struct ticket *out)
 {
 	struct pairings *s = pairings_of(store);
 	struct client *client = clients_at(s->clients, creator, now);
 	struct pairing *p = proposal != NULL ? find(s, proposal->code, now) : NULL;
+	enum store_status status;
 
 	if (p != NULL)
 		return create_again(p, ours, proposal, out);
 	expire(s, now);
 	if (s->open >= s->conf.open_max)
 		return STORE_FULL;
-	if (!take(s, cost_of(ours->roster), MEMORY_CREATE))
-		return STORE_NO_MEMORY;
-	if (!client_open(s->clients, client)) {
-		give(s, cost_of(ours->roster));
-		return STORE_TOO_MANY;
-	}
-	p = calloc(1, sizeof(*p));
-	if (p == NULL || (p->ours = strdup(ours->roster)) == NULL) {
-		free(p);
-		client_close(s->clients, client);
-		give(s, cost_of(ours->roster));
-		return STORE_NO_MEMORY;
-	}
+	status = pairing_new(s, client, ours, &p);
+	if (status != STORE_OK)
+		return status;
 	name_it(s, p, proposal, now);
-	p->sealed = ours->sealed;
-	p->creator = client;
 	p->expires = now + s->conf.ttl;
 	insert(s, p);
 	*out = ticket_of(p);
@@ -282,32 +315,31 @@ static enum store_status memory_join(struct store *store, const char code[CODE_T
 {
 	struct pairings *s = pairings_of(store);
 	struct pairing *p = find(s, code, now);
+	struct packed *roster;
 
-	(void)a;
 	if (p == NULL)
 		return STORE_GONE;
 	if (p->theirs != NULL) {
-		if (!same_key(&p->joined, key) || strcmp(p->theirs, theirs->roster) != 0)
+		if (!same_key(&p->joined, key) || !same_roster(p->theirs, theirs->roster))
 			return STORE_GONE;
-		*creator = p->ours;
+		*creator = show(p->ours, a);
 		return STORE_OK;
 	}
 	if (p->sealed != theirs->sealed)
 		return p->sealed ? STORE_SEALED : STORE_PLAIN;
-	if (!take(s, memory_block(strlen(theirs->roster) + 1), MEMORY_JOIN))
-		return STORE_NO_MEMORY;
-	p->theirs = strdup(theirs->roster);
-	if (p->theirs == NULL) {
-		give(s, memory_block(strlen(theirs->roster) + 1));
+	roster = pack(theirs->roster);
+	if (roster == NULL || !take(s, memory_block(packed_size(roster)), MEMORY_JOIN)) {
+		free(roster);
 		return STORE_NO_MEMORY;
 	}
+	p->theirs = roster;
 	s->stats.joined++;
 	p->joined = mark_of(key);
 	if (p->until < now + STORE_AGAIN) {
 		unqueue(s, p);
 		enqueue(s, p, QUEUE_LATE, now + STORE_AGAIN);
 	}
-	*creator = p->ours;
+	*creator = show(p->ours, a);
 	return STORE_OK;
 }
 
@@ -330,7 +362,6 @@ static enum store_status memory_read(struct store *store, const char code[CODE_T
 	struct pairings *s = pairings_of(store);
 	struct pairing *p = find(s, code, now);
 
-	(void)a;
 	if (p == NULL)
 		return STORE_GONE;
 	if (token == NULL) {
@@ -343,7 +374,7 @@ static enum store_status memory_read(struct store *store, const char code[CODE_T
 		return STORE_WAITING;
 	if (p->queue != QUEUE_AGAIN)
 		use_up(s, p, now);
-	*joiner = p->theirs;
+	*joiner = show(p->theirs, a);
 	return STORE_OK;
 }
 
