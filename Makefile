@@ -133,10 +133,8 @@ LAB_PLATFORM ?= netns
 
 # What is run sanitized in a lab: every driver, parser, command and platform once. What the other labs add is
 # the kernel's doing, and runs in release; `make VARIANT=san lab LAB_PLATFORM=all` runs them all.
-SAN_LABS := concurrent drift-dns drift-firewall drift-overlay hostile-relay https jails json kill pairing relay revoke \
-	status-roster streams teardown user \
-	drift-pf@freebsd pf-anchor@freebsd hostile-jail@freebsd kill@freebsd-ssh ssh@freebsd-ssh pairing@freebsd-ssh \
-	jrun@jailrun drift-dns-jailrun@jailrun drift-overlay-jailrun@jailrun teardown@jailrun
+SAN_LABS := concurrent drift-dns drift-overlay hostile-relay json kill pairing relay relay-redis rendezvous revoke \
+	status-roster drift-pf@freebsd pf-anchor@freebsd ssh@freebsd-ssh jrun@jailrun
 
 check: lint ## everything: lint, fuzz and load for a moment, unit, golden and lab tests in release and sanitized
 	$(MAKE) fuzz SECONDS=10
