@@ -287,7 +287,7 @@ def redis(bench):
     over = bench.relay("redis-relay", ["--store", f"unix://{store.where}"], [store])
     seen = pair(bench, [over, bench.relay()], {"redis-relay": 2000, "relay": 4000})
     figures = f"{us(seen, 'redis-relay')} of processor beside {us(seen, 'relay')}"
-    bench.say("relay-pair-redis", ratio(seen, "redis-relay", "relay"), 5, figures)
+    bench.say("relay-pair-redis", ratio(seen, "redis-relay", "relay"), 10, figures)
 
 
 def memory(bench):
