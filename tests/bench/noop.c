@@ -51,11 +51,11 @@ static double needed(const struct port *port)
 		"mesh_peers", NULL };
 	static const char *const names[] = { "unbound-control", "list_local_data", NULL };
 	struct arena *a = arena_new();
-	struct strs jails = { 0 };
+	struct strs jails = { 0 }, known = { 0 };
 	struct err e;
 	double start;
 
-	if (port->ops->jails(port->self, a, &jails, &e) < 0)
+	if (port->ops->jails(port->self, a, &jails, &known, &e) < 0)
 		exit(1);
 	start = now_ms();
 	run(port, NULL, nft, a);
@@ -90,12 +90,15 @@ int main(int argc, char **argv)
 {
 	struct arena *a = arena_new();
 	const struct platform *platform;
+	struct platform_conf conf = { 0 };
 	struct port port;
 	struct err e;
 	double ours[ROUNDS], theirs[ROUNDS], ratios[ROUNDS], ratio;
 
-	if (argc != 3 || platform_find("netns", &platform, &e) < 0 ||
-		platform->open(&port, platform->defaults.state_dir, a, &e) < 0)
+	if (argc != 3 || platform_find("netns", &platform, &e) < 0)
+		return 2;
+	conf.state_dir = platform->defaults.state_dir;
+	if (platform->open(&port, &conf, a, &e) < 0)
 		return 2;
 	for (int i = 0; i < ROUNDS; i++) {
 		theirs[i] = needed(&port);
