@@ -159,7 +159,7 @@ static void *lie(void *arg)
 	return NULL;
 }
 
-const char *liar_up(struct liar *liar)
+const char *liar_listen(struct liar *liar)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET };
 	socklen_t len = sizeof(sa);
@@ -169,8 +169,19 @@ const char *liar_up(struct liar *liar)
 	cr_assert_eq(bind(liar->fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	cr_assert_eq(listen(liar->fd, 8), 0);
 	cr_assert_eq(getsockname(liar->fd, (struct sockaddr *)&sa, &len), 0);
-	cr_assert_eq(pthread_create(&liar->thread, NULL, lie, liar), 0);
 	snprintf(liar->url, sizeof(liar->url), "redis://127.0.0.1:%d", ntohs(sa.sin_port));
+	return liar->url;
+}
+
+void liar_answer(struct liar *liar)
+{
+	cr_assert_eq(pthread_create(&liar->thread, NULL, lie, liar), 0);
+}
+
+const char *liar_up(struct liar *liar)
+{
+	liar_listen(liar);
+	liar_answer(liar);
 	return liar->url;
 }
 

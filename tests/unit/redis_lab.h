@@ -40,7 +40,10 @@ struct liar {
 	pthread_t thread;
 };
 
-const char *liar_up(struct liar *liar); /* its URL */
+/* Its URL; up is both. A process that is forked while the thread begins may inherit a lock of its. */
+const char *liar_listen(struct liar *liar);
+void liar_answer(struct liar *liar);
+const char *liar_up(struct liar *liar);
 void liar_down(struct liar *liar);
 
 #endif

@@ -437,8 +437,9 @@ Test(relay_redis, what_is_no_redis_is_not_there_and_nobody_waits_for_it)
 		int64_t start;
 		char *log;
 
-		liar_up(&liar);
+		liar_listen(&liar);
 		r = relay_up((struct relay_conf){ .store = liar.url });
+		liar_answer(&liar);
 		/* One of them is what a Redis that is well would say when it is looked at. */
 		start = clock_ms();
 		for (int j = 0; j < 5; j++) {
