@@ -164,6 +164,29 @@ int hex_digit(char c)
 	return -1;
 }
 
+int percent_decode(const char *s, size_t n, char *out, size_t size)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = s[i];
+
+		if (c == '%') {
+			int high = n - i > 2 ? hex_digit(s[i + 1]) : -1;
+			int low = n - i > 2 ? hex_digit(s[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return -1;
+			c = (char)(high << 4 | low);
+			i += 2;
+		}
+		if (len == size)
+			return -2;
+		out[len++] = c;
+	}
+	return (int)len;
+}
+
 bool name_is_label(const char *s)
 {
 	size_t len = strlen(s);

@@ -44,6 +44,12 @@ const char *text_safe(struct arena *a, const char *s, size_t len, bool keep_newl
 
 bool text_begins(const char *s, const char *prefix);
 
+/*
+ * Decodes the percent-encoding (RFC 3986) of n bytes: the length, -1 where a '%' has no two digits behind it,
+ * -2 where out's size bytes are too few. No NUL is put behind it; any byte may come.
+ */
+int percent_decode(const char *s, size_t n, char *out, size_t size);
+
 /* The value of a hexadecimal digit of either case; -1: it is none. */
 int hex_digit(char c);
 

@@ -5,12 +5,20 @@
 #include "os/file.h"
 #include "pairing/handshake.h"
 
-static bool pairs_with(const struct mesh *mesh, const char *name)
+/* NULL: the file has no peer of that name. */
+static const struct mesh_peer *peer_of(const struct mesh *mesh, const char *name)
 {
 	for (size_t i = 0; i < mesh->n_peers; i++)
 		if (strcmp(mesh->peers[i].name, name) == 0)
-			return !mesh->peers[i].has_roster && mesh->peers[i].pair != PAIR_NONE;
-	return false;
+			return &mesh->peers[i];
+	return NULL;
+}
+
+static bool pairs_with(const struct mesh *mesh, const char *name)
+{
+	const struct mesh_peer *peer = peer_of(mesh, name);
+
+	return peer != NULL && !peer->has_roster && peer->pair != PAIR_NONE;
 }
 
 /*
@@ -38,12 +46,14 @@ static int prune(struct host *h, struct arena *a, struct err *e)
 	return pending_prune(h->state_dir, &keep, e);
 }
 
-static bool is_rendezvous(const struct mesh *mesh, const char *name)
+/* Who is paired there and forgotten here would never come: that side has nothing to do. */
+static void say_absent(const struct host *h, const char *peer, FILE *to)
 {
-	for (size_t i = 0; i < mesh->n_peers; i++)
-		if (strcmp(mesh->peers[i].name, name) == 0)
-			return mesh->peers[i].pair == PAIR_RENDEZVOUS;
-	return false;
+	fprintf(to,
+		"%s: peer %s has not come yet; run apply again to go on (where that one says in "
+		"sync, "
+		"run there jmesh teardown --peer %s --forget)\n",
+		h->mesh.name, peer, h->mesh.name);
 }
 
 static void say_waiting(const struct host *h, const struct report *report, const struct render *r)
@@ -54,12 +64,13 @@ static void say_waiting(const struct host *h, const struct report *report, const
 		if (!h->options->pair)
 			fprintf(r->to, "%s: not paired with %s, because of --no-pair\n",
 				h->mesh.name, p->peer);
+		else if (peer_of(&h->mesh, p->peer)->pair == PAIR_RENDEZVOUS)
+			say_absent(h, p->peer, r->to);
 		else
-			fprintf(r->to, "%s: peer %s has not %s%s%s%s; run apply again to go on\n",
-				h->mesh.name, p->peer,
-				is_rendezvous(&h->mesh, p->peer) ? "come yet" : "joined yet",
-				p->code == NULL ? "" : " (code ", p->code == NULL ? "" : p->code,
-				p->code == NULL ? "" : ")");
+			fprintf(r->to,
+				"%s: peer %s has not joined yet (code %s); run apply again to go "
+				"on\n",
+				h->mesh.name, p->peer, p->code == NULL ? "not known yet" : p->code);
 	}
 }
 
@@ -175,14 +186,6 @@ static int forget(struct host *h, struct arena *a, struct report *report, struct
 	return rc < 0 ? -1 : pending_prune(h->state_dir, &keep, e);
 }
 
-static bool has_peer(const struct mesh *mesh, const char *name)
-{
-	for (size_t i = 0; i < mesh->n_peers; i++)
-		if (strcmp(mesh->peers[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 int cmd_teardown(const struct options *o, struct arena *a)
 {
 	struct host h;
@@ -192,7 +195,7 @@ int cmd_teardown(const struct options *o, struct arena *a)
 
 	if (host_open(&h, o, a) < 0)
 		goto out;
-	if (o->peer != NULL && !has_peer(&h.mesh, o->peer)) {
+	if (o->peer != NULL && peer_of(&h.mesh, o->peer) == NULL) {
 		err_set(&e, ERR_USAGE, NOWHERE, "--peer: the mesh file has no peer '%s'", o->peer);
 		host_complain(&h, &e);
 		goto out;

@@ -287,8 +287,8 @@ static void confirm(struct run *r, struct job *job, const struct roster *theirs)
 		job->phase = OVER; /* and its result says that it waits */
 		return;
 	}
-	book_forget(r->c, job->want, &job->rec, r->arena, &page, e);
-	err_set(e, ERR_REMOTE, NOWHERE, "the roster was not accepted, and is forgotten");
+	if (book_forget(r->c, job->want, &job->rec, r->arena, &page, e) == 0)
+		err_set(e, ERR_REMOTE, NOWHERE, "the roster was not accepted, and is forgotten");
 	job_fail(job);
 }
 

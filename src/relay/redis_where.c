@@ -25,24 +25,12 @@ static bool is_printable(const char *s)
 /* Decodes one of the two words before the '@'. */
 static int decode(const char *s, size_t len, char *out, size_t size, struct err *e)
 {
-	size_t n = 0;
+	int n = percent_decode(s, len, out, size - 1);
 
-	for (size_t i = 0; i < len; i++) {
-		char c = s[i];
-
-		if (c == '%') {
-			int high = len - i > 2 ? hex_digit(s[i + 1]) : -1;
-			int low = len - i > 2 ? hex_digit(s[i + 2]) : -1;
-
-			if (high < 0 || low < 0 || high + low == 0)
-				return refuse(e, "a '%' in the password is written %25");
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (n + 1 >= size)
-			return refuse(e, "the user or the password is too long");
-		out[n++] = c;
-	}
+	if (n == -2)
+		return refuse(e, "the user or the password is too long");
+	if (n < 0 || memchr(out, '\0', (size_t)n) != NULL)
+		return refuse(e, "a '%' in the password is written %25");
 	out[n] = '\0';
 	return 0;
 }

@@ -5,30 +5,6 @@
 
 #include "base/text.h"
 
-/* Decodes n bytes of a path segment; the length, or -1 where it is malformed or longer than size. */
-static int decode(const char *segment, size_t n, char *out, size_t size)
-{
-	size_t len = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		char c = segment[i];
-
-		if (c == '%') {
-			int high = n - i > 2 ? hex_digit(segment[i + 1]) : -1;
-			int low = n - i > 2 ? hex_digit(segment[i + 2]) : -1;
-
-			if (high < 0 || low < 0)
-				return -1;
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (len == size)
-			return -1;
-		out[len++] = c;
-	}
-	return (int)len;
-}
-
 /* The path of an absolute form, as a client sends it to a proxy. */
 static const char *path_of(const char *target)
 {
@@ -60,7 +36,7 @@ void route_of(const char *target, struct route *out)
 		return;
 	}
 	first = strcspn(path, "/?#");
-	if (decode(path, first, text, sizeof(text)) != 4 || memcmp(text, "pair", 4) != 0)
+	if (percent_decode(path, first, text, sizeof(text)) != 4 || memcmp(text, "pair", 4) != 0)
 		return;
 	if (first == len) {
 		out->kind = ROUTE_PAIR;
@@ -71,7 +47,7 @@ void route_of(const char *target, struct route *out)
 	if (len == 0 || memchr(path, '/', len) != NULL)
 		return;
 	out->kind = ROUTE_CODE;
-	n = decode(path, len, text, sizeof(text));
+	n = percent_decode(path, len, text, sizeof(text));
 	out->has_code = n > 0 && code_read(text, (size_t)n, out->code);
 }
 
