@@ -395,6 +395,11 @@ relay_log() {
 	cat "$LAB/relay/relay.log"
 }
 
+# asked: how many requests for pairings it has had. Its node's lines come when they want.
+asked() {
+	relay_log | grep -c ' /pair' || true
+}
+
 relay_stop() {
 	on "$1" sh -c 'kill "$(cat relay.pid)"'
 	wait_for 10 eval "! on $1 kill -0 \$(cat $LAB/$1/relay.pid)"
