@@ -1,5 +1,6 @@
 #include "relay/log.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -34,21 +35,62 @@ static struct {
 	.second = -1,
 };
 
-/* A log that cannot be written must not stop the service. */
-static void write_out(const char *text, size_t len)
+/* How many bytes were written: a log that cannot be must not stop the service. */
+static size_t write_out(const char *text, size_t len)
 {
-	while (len > 0) {
-		ssize_t n = write(STDERR_FILENO, text, len);
+	size_t done = 0;
 
+	while (done < len) {
+		ssize_t n = write(STDERR_FILENO, text + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
-			return;
-		text += n;
-		len -= (size_t)n;
+			break;
+		done += (size_t)n;
 	}
+	return done;
+}
+
+/* What could not be written. */
+struct loss {
+	unsigned long lines;
+	bool cut; /* the last line that was is not whole */
+};
+
+/* Whether it could be said; then it is over. */
+static bool say_loss(struct loss *loss)
+{
+	char line[LINE];
+	const int len = snprintf(line, sizeof(line),
+		"%sjmesh relay: %lu lines of the log are lost: they could not be written\n",
+		loss->cut ? "\n" : "", loss->lines);
+	const size_t done = write_out(line, (size_t)len);
+
+	loss->cut = loss->cut || done != 0;
+	if (done < (size_t)len)
+		return false;
+	*loss = (struct loss){ 0 };
+	return true;
+}
+
+static void write_or_count(const char *text, size_t len, struct loss *loss)
+{
+	size_t done = 0;
+
+	if (loss->lines == 0 || say_loss(loss))
+		done = write_out(text, len);
+	if (done == len)
+		return;
+	loss->cut = loss->cut || (done > 0 && text[done - 1] != '\n');
+	for (; done < len; done++)
+		loss->lines += text[done] == '\n';
 }
 
 static void *write_gathered(void *arg)
 {
+	struct loss loss = { 0 };
+
 	(void)arg;
 	pthread_mutex_lock(&out.lock);
 	for (;;) {
@@ -67,7 +109,7 @@ static void *write_gathered(void *arg)
 		out.len = 0;
 		pthread_cond_broadcast(&out.emptied);
 		pthread_mutex_unlock(&out.lock);
-		write_out(text, len);
+		write_or_count(text, len, &loss);
 		pthread_mutex_lock(&out.lock);
 	}
 	pthread_mutex_unlock(&out.lock);
