@@ -24,10 +24,11 @@ struct arena {
 
 struct arena *arena_new(void)
 {
-	struct arena *a = calloc(1, sizeof(*a));
+	struct arena *a = malloc(sizeof(*a));
 
 	if (a == NULL)
 		abort();
+	*a = (struct arena){ 0 };
 	return a;
 }
 

@@ -10,6 +10,8 @@ static const char *path_of(const char *target)
 {
 	static const char *const schemes[] = { "http://", "https://" };
 
+	if (target[0] == '/')
+		return target;
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
 		size_t n = strlen(schemes[i]);
 
@@ -21,7 +23,7 @@ static const char *path_of(const char *target)
 
 void route_of(const char *target, struct route *out)
 {
-	const char *path = path_of(target);
+	const char *path = path_of(target), *slash;
 	size_t len = strcspn(path, "?#"), first;
 	char text[CODE_TEXT];
 	int n;
@@ -35,7 +37,8 @@ void route_of(const char *target, struct route *out)
 		out->kind = ROUTE_PAGE;
 		return;
 	}
-	first = strcspn(path, "/?#");
+	slash = memchr(path, '/', len);
+	first = slash != NULL ? (size_t)(slash - path) : len;
 	if (percent_decode(path, first, text, sizeof(text)) != 4 || memcmp(text, "pair", 4) != 0)
 		return;
 	if (first == len) {

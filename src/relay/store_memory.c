@@ -1,5 +1,6 @@
 #include "relay/store.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static struct pairing **bucket_of(struct pairings *s, const char code[CODE_TEXT]
 	uint8_t hash[crypto_shorthash_BYTES];
 	uint64_t at;
 
-	crypto_shorthash(hash, (const unsigned char *)code, CODE_TEXT, s->key);
+	crypto_shorthash(hash, (const unsigned char *)code, strlen(code), s->key);
 	memcpy(&at, hash, sizeof(at));
 	return &s->buckets[at & s->mask];
 }
@@ -138,13 +139,21 @@ static void expire(struct pairings *s, int64_t now)
 		}
 }
 
+/* In constant time. */
+static bool same_code(const char a[CODE_TEXT], const char b[CODE_TEXT])
+{
+	static_assert(CODE_TEXT == crypto_verify_32_BYTES, "libsodium compares codes whole");
+
+	return crypto_verify_32((const unsigned char *)a, (const unsigned char *)b) == 0;
+}
+
 static struct pairing *find(struct pairings *s, const char code[CODE_TEXT], int64_t now)
 {
 	struct pairing *p;
 
 	expire(s, now);
 	p = *bucket_of(s, code);
-	while (p != NULL && sodium_memcmp(p->code, code, CODE_TEXT) != 0)
+	while (p != NULL && !same_code(p->code, code))
 		p = p->chain;
 	return p;
 }
@@ -283,8 +292,11 @@ static enum store_status memory_create(struct store *store, const struct network
 
 static bool same_token(const struct pairing *p, const char *token)
 {
+	static_assert(TOKEN_TEXT - 1 == crypto_verify_32_BYTES, "libsodium compares tokens whole");
+
 	return strlen(token) == TOKEN_TEXT - 1 &&
-		sodium_memcmp(token, p->token, TOKEN_TEXT - 1) == 0;
+		crypto_verify_32((const unsigned char *)token, (const unsigned char *)p->token) ==
+		0;
 }
 
 static enum store_status memory_owns(struct store *store, const char code[CODE_TEXT],
