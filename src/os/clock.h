@@ -4,7 +4,9 @@
 
 #include <stdint.h>
 
-int64_t clock_ms(void); /* milliseconds since some moment in the past */
+/* Milliseconds and microseconds since the same moment in the past. */
+int64_t clock_ms(void);
+int64_t clock_us(void);
 
 /* Waits; -1 with EINTR when a signal handler ran meanwhile. */
 int clock_nap_us(long us);

@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/roster.h"
 #include "os/clock.h"
+#include "relay/headers.h"
 #include "relay/log.h"
 #include "relay/patience.h"
 #include "relay/respond.h"
@@ -45,19 +45,13 @@ struct server {
 	atomic_bool stopping;
 };
 
-/* One connection. */
-struct link {
-	struct client *client; /* it is counted for */
-	struct waited *waited;
-	int64_t renewed; /* of clock_ms: when its waiting began anew */
-};
-
 /* One request. */
 struct exchange {
 	struct server *server;
+	struct link *link;
 	const char *method; /* a constant */
 	struct peer peer;   /* the client, also where a trusted proxy asks for it */
-	int64_t started;    /* microseconds */
+	int64_t started;    /* of clock_us */
 	struct request request;
 	bool begun, queued;
 	struct answer answer;
@@ -67,13 +61,17 @@ struct exchange {
 	struct arena *arena;
 };
 
-static int64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
+/* One connection. */
+struct link {
+	struct peer peer;
+	struct client *client; /* it is counted for */
+	bool is_proxy;         /* one that is trusted */
+	bool over;             /* one too many of its client: nothing on it is answered */
+	struct waited *waited;
+	int64_t renewed; /* of clock_ms: when its waiting began anew */
+	/* Of its requests one at a time is under way. */
+	struct exchange exchange;
+};
 
 /* The request takes so much in all from now on. False, and nothing changes, where there is not as much. */
 static bool take(struct exchange *x, size_t n, enum memory_use use)
@@ -99,14 +97,6 @@ static void release(struct exchange *x, size_t n)
 	take(x, n < x->taken ? n : x->taken, MEMORY_ANSWER);
 }
 
-static struct peer peer_at(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-	return peer_of(info != NULL ? info->client_addr : NULL);
-}
-
 /* A trusted proxy connects for many clients, so that one client's share is not its. */
 static enum MHD_Result on_accept(void *cls, const struct sockaddr *sa, socklen_t len)
 {
@@ -124,17 +114,23 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *sa, socklen_t
 
 static struct link *link_new(const struct server *s, struct MHD_Connection *connection)
 {
-	const union MHD_ConnectionInfo *info =
+	const union MHD_ConnectionInfo *at =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *fd =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	const struct peer peer = peer_at(connection);
-	const struct network net = peer_network(&peer);
 	struct link *l = calloc(1, sizeof(*l));
+	struct network net;
 
-	if (l == NULL || info == NULL)
+	if (l == NULL || fd == NULL)
 		abort();
+	l->peer = peer_of(at != NULL ? at->client_addr : NULL);
+	l->is_proxy = proxies_have(&s->trusted, &l->peer);
+	net = peer_network(&l->peer);
 	l->renewed = clock_ms();
-	l->client = service_connect(&s->service, &net, l->renewed);
-	l->waited = patience_add(s->patience, info->connect_fd, l->renewed);
+	l->client = service_connect(&s->service, &net, l->is_proxy, l->renewed, &l->over);
+	l->waited = patience_add(s->patience, fd->connect_fd, l->renewed);
+	if (l->over)
+		shutdown(fd->connect_fd, SHUT_RDWR);
 	return l;
 }
 
@@ -163,14 +159,9 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 }
 
 /* An answer is sent. */
-static void renew(const struct server *s, struct MHD_Connection *connection)
+static void renew(const struct server *s, struct link *l, int64_t now)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct link *l = info != NULL ? info->socket_context : NULL;
-	int64_t now = clock_ms();
-
-	if (l == NULL || now - l->renewed < RENEWAL)
+	if (now - l->renewed < RENEWAL)
 		return;
 	l->renewed = now;
 	patience_renew(s->patience, l->waited, now);
@@ -179,14 +170,19 @@ static void renew(const struct server *s, struct MHD_Connection *connection)
 /* The request line is there, the headers are not: the exchange begins. */
 static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
 {
-	struct exchange *x = calloc(1, sizeof(*x));
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct link *l = info != NULL ? info->socket_context : NULL;
+	struct exchange *x;
 
-	if (x == NULL)
+	if (l == NULL || l->over)
 		return NULL;
-	x->server = cls;
-	x->method = method_name(NULL);
-	x->started = now_us();
-	x->peer = peer_at(connection);
+	x = &l->exchange;
+	*x = (struct exchange){ .server = cls,
+		.link = l,
+		.method = method_name(NULL),
+		.peer = l->peer,
+		.started = clock_us() };
 	route_of(target, &x->request.route);
 	atomic_fetch_add(&x->server->busy, 1);
 	return x;
@@ -197,66 +193,24 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 {
 	struct exchange *x = *con_cls;
 	char peer[PEER_TEXT];
+	int64_t now;
 
 	(void)cls;
+	(void)connection;
 	(void)why;
 	if (x == NULL)
 		return;
-	renew(x->server, connection);
+	now = clock_us();
+	renew(x->server, x->link, now / 1000);
 	if (!x->queued)
 		x->answer = (struct answer){ 0 };
 	metrics_request(x->server->service.metrics, x->request.route.kind, x->answer.status);
 	peer_format(&x->peer, peer);
 	log_request(peer, x->method, route_name(x->request.route.kind), x->answer.status,
-		x->answer.len, now_us() - x->started);
+		x->answer.len, now - x->started);
 	release(x, 0);
 	atomic_fetch_sub(&x->server->busy, 1);
-	free(x);
 	*con_cls = NULL;
-}
-
-/* The headers that say how long the body is, and for whom a proxy asks. */
-struct framing {
-	const struct proxies *trusted; /* NULL: whoever asks is not one of them */
-	struct forwarded forwarded;
-	unsigned lengths, codings;
-	bool odd; /* a transfer coding other than chunked */
-	uint64_t length;
-};
-
-static enum MHD_Result on_header(
-	void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct framing *f = cls;
-
-	(void)kind;
-	if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
-		f->lengths++;
-		/* More digits than fit give ULLONG_MAX, which is too large as well. */
-		f->length = value != NULL ? strtoull(value, NULL, 10) : 0;
-	} else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
-		f->codings++;
-		f->odd = f->odd || value == NULL || strcasecmp(value, "chunked") != 0;
-	} else if (f->trusted != NULL && value != NULL &&
-		strcasecmp(name, "X-Forwarded-For") == 0) {
-		forwarded_read(&f->forwarded, f->trusted, value);
-	}
-	return MHD_YES;
-}
-
-static const char *header(struct MHD_Connection *connection, const char *name)
-{
-	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-}
-
-/* Other schemes than Bearer are somebody else's, a proxy's for instance. */
-static const char *bearer(struct MHD_Connection *connection)
-{
-	const char *value = header(connection, MHD_HTTP_HEADER_AUTHORIZATION);
-
-	if (value == NULL || strncasecmp(value, "Bearer ", 7) != 0)
-		return NULL;
-	return value + 7 + strspn(value + 7, " ");
 }
 
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct exchange *x, bool last)
@@ -264,34 +218,66 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct exc
 	enum MHD_Result rc = respond(&x->server->responses, connection, &x->answer, last);
 
 	x->queued = rc == MHD_YES;
+	/* The answer itself is with libmicrohttpd now. */
+	release(x, memory_block(x->answer.len));
 	return rc;
 }
 
-/* The headers are there. Answers at once only what must not wait for the body. */
-static enum MHD_Result begin(
-	struct exchange *x, struct MHD_Connection *connection, const char *method)
+/*
+ * What it takes to make an answer, of a body that is read before; false, and the answer says so, where that is
+ * not there. Before a pairing is used up, so that an answer that cannot be sent loses none.
+ */
+static bool prepare(struct exchange *x)
 {
-	struct framing framing = { 0 };
+	const enum memory_use use =
+		x->request.method == METHOD_GET ? MEMORY_ANSWER : MEMORY_REQUEST;
+
+	if (!take(x, memory_block(x->cap) + x->len * READ_FACTOR + ANSWER_MEMORY, use)) {
+		answer_no_memory(&x->server->service, &x->answer);
+		return false;
+	}
+	x->arena = arena_new();
+	return true;
+}
+
+/* Who asks, and what for. */
+static void read_request(struct exchange *x, const char *method, const struct headers *h)
+{
+	struct request *r = &x->request;
+
+	x->method = method_name(method);
+	r->method = method_of(method);
+	r->token = h->token;
+	r->key = h->key;
+	if (h->forwarded.found)
+		x->peer = h->forwarded.client;
+	else
+		r->client = x->link->client;
+	r->from = peer_network(&x->peer);
+}
+
+/* The headers are there. Answers at once what does not wait for a body. */
+static enum MHD_Result begin(struct exchange *x, struct MHD_Connection *connection,
+	const char *method, const char *version)
+{
+	const struct proxies *trusted = x->link->is_proxy ? &x->server->trusted : NULL;
+	struct request *r = &x->request;
+	struct headers h;
+	const char *problem;
 
 	x->begun = true;
-	x->method = method_name(method);
-	x->request.method = method_of(method);
-	x->request.token = bearer(connection);
-	x->request.key = header(connection, "Idempotency-Key");
-	if (proxies_have(&x->server->trusted, &x->peer))
-		framing.trusted = &x->server->trusted;
-	MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &framing);
-	if (framing.forwarded.found)
-		x->peer = framing.forwarded.client;
-	x->request.from = peer_network(&x->peer);
-	service_begin(&x->server->service, &x->request, framing.length, clock_ms(), &x->answer);
-	/* Who reads such a request differently behind a proxy can slip one in (RFC 9112, 6.1). */
-	if (framing.odd || framing.lengths + framing.codings > 1) {
-		answer_bad_request(&x->answer);
+	headers_read(connection, trusted, &h);
+	problem = headers_problem(&h, version);
+	read_request(x, method, &h);
+	r->whole = r->method == METHOD_GET && h.lengths + h.codings == 0 && problem == NULL;
+	if (!r->whole || prepare(x))
+		service_begin(
+			&x->server->service, r, h.length, x->started / 1000, x->arena, &x->answer);
+	if (problem != NULL)
+		answer_bad_request(&x->answer, problem);
+	if (problem != NULL || h.length > ROSTER_BYTES_MAX)
 		return send_answer(connection, x, true);
-	}
-	if (framing.length > ROSTER_BYTES_MAX)
-		return send_answer(connection, x, true);
+	/* The answer of a whole request is there, and sent at the next call: libmicrohttpd closes behind earlier ones. */
 	return MHD_YES;
 }
 
@@ -336,42 +322,23 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t *siz
 	return MHD_YES;
 }
 
-static void answer(struct exchange *x)
-{
-	const struct service *s = &x->server->service;
-	bool poll = x->request.method == METHOD_GET;
-
-	/* Before a pairing is used up, so that an answer that cannot be sent loses none. */
-	if (!take(x, memory_block(x->cap) + x->len * READ_FACTOR + ANSWER_MEMORY,
-		    poll ? MEMORY_ANSWER : MEMORY_REQUEST)) {
-		answer_no_memory(s, &x->answer);
-		return;
-	}
-	x->arena = arena_new();
-	service_answer(s, &x->request, x->body != NULL ? x->body : "", x->len, clock_ms(), x->arena,
-		&x->answer);
-}
-
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
 	const char *method, const char *version, const char *data, size_t *size, void **con_cls)
 {
 	struct exchange *x = *con_cls;
-	enum MHD_Result rc;
 
 	(void)cls;
 	(void)url;
-	(void)version;
 	if (x == NULL)
 		return MHD_NO;
 	if (!x->begun)
-		return begin(x, connection, method);
+		return begin(x, connection, method, version);
 	if (*size != 0)
 		return receive(x, data, size);
-	if (x->answer.status == 0)
-		answer(x);
-	rc = send_answer(connection, x, false);
-	release(x, memory_block(x->answer.len));
-	return rc;
+	if (x->answer.status == 0 && prepare(x))
+		service_answer(&x->server->service, &x->request, x->body != NULL ? x->body : "",
+			x->len, clock_ms(), x->arena, &x->answer);
+	return send_answer(connection, x, false);
 }
 
 /* libmicrohttpd's own messages quote what clients sent. */

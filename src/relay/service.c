@@ -47,7 +47,7 @@ static void step_in(const struct service *s)
 
 static struct client *client_of(const struct service *s, const struct request *r, int64_t now)
 {
-	return clients_at(s->clients, &r->from, now);
+	return r->client != NULL ? r->client : clients_at(s->clients, &r->from, now);
 }
 
 static void too_many(const struct service *s, enum refusal why, const char *text, int retry_after,
@@ -77,9 +77,9 @@ void answer_too_large(struct answer *out)
 	refuse(out, 413, "the roster is refused: it is larger than 256 KiB\n");
 }
 
-void answer_bad_request(struct answer *out)
+void answer_bad_request(struct answer *out, const char *why)
 {
-	refuse(out, 400, "the request is refused: its length is given in more than one way\n");
+	refuse(out, 400, why);
 }
 
 static bool is_key(const char *key)
@@ -137,10 +137,10 @@ static enum store_status owns(const struct service *s, const struct request *r, 
  * While a client is paused no code of its is looked up, right or wrong, or the answer would tell. Who reads
  * a pairing of his own is not guessing, and must not wait for what others behind his address do.
  */
-static bool paused(
-	const struct service *s, const struct request *r, int64_t now, struct answer *out)
+static bool paused(const struct service *s, const struct client *client, const struct request *r,
+	int64_t now, struct answer *out)
 {
-	int64_t ms = client_pause(client_of(s, r, now), now);
+	int64_t ms = client_pause(client, now);
 
 	if (ms == 0)
 		return false;
@@ -173,17 +173,46 @@ static void begin_join(
 		missed(s, r, now, out);
 }
 
-static void begin_code(
-	const struct service *s, const struct request *r, int64_t now, struct answer *out)
+static void poll_pairing(const struct service *s, const struct request *r, int64_t now,
+	struct arena *a, struct answer *out)
+{
+	enum store_status status;
+	const char *joiner;
+
+	step_out(s);
+	status = store_read(s->store, r->route.code, r->token, now, a, &joiner);
+	step_in(s);
+	switch (status) {
+	case STORE_OK:
+		/* parcel_format begins with the brace that is replaced here. */
+		reply(out, arena_printf(a, "{\"joined\":true,%s", joiner + 1));
+		break;
+	case STORE_WAITING:
+		reply(out, "{\"joined\":false}");
+		out->fixed = FIXED_WAITING;
+		break;
+	case STORE_DOWN:
+		down(out);
+		break;
+	default:
+		missed(s, r, now, out);
+		break;
+	}
+}
+
+static void begin_code(const struct service *s, const struct client *client,
+	const struct request *r, int64_t now, struct arena *a, struct answer *out)
 {
 	if (r->method == METHOD_POST && r->key != NULL && !is_key(r->key))
 		refuse_key(out);
-	else if (paused(s, r, now, out))
+	else if (paused(s, client, r, now, out))
 		return;
 	else if (!r->route.has_code)
 		missed(s, r, now, out);
 	else if (r->method == METHOD_POST)
 		begin_join(s, r, now, out);
+	else if (r->whole)
+		poll_pairing(s, r, now, a, out);
 }
 
 static bool is_allowed(const struct request *r)
@@ -211,12 +240,13 @@ static void show_page(struct answer *out)
 }
 
 static void begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
-	struct answer *out)
+	struct arena *a, struct answer *out)
 {
+	struct client *client = client_of(s, r, now);
 	enum budget budget = budget_of(r);
 
 	*out = (struct answer){ 0 };
-	if (!client_request(s->clients, client_of(s, r, now), budget, now)) {
+	if (!client_request(s->clients, client, budget, now)) {
 		too_many(s, (enum refusal)budget,
 			"too many requests from this address: wait a second\n", 1, out);
 		return;
@@ -237,14 +267,14 @@ static void begin(const struct service *s, const struct request *r, uint64_t len
 	if (r->route.kind == ROUTE_PAGE)
 		show_page(out);
 	else if (r->route.kind == ROUTE_CODE)
-		begin_code(s, r, now, out);
+		begin_code(s, client, r, now, a, out);
 }
 
 void service_begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
-	struct answer *out)
+	struct arena *a, struct answer *out)
 {
 	pthread_mutex_lock(s->lock);
-	begin(s, r, length, now, out);
+	begin(s, r, length, now, a, out);
 	pthread_mutex_unlock(s->lock);
 }
 
@@ -304,7 +334,7 @@ static void create(const struct service *s, const struct request *r, const struc
 	struct ticket ticket;
 
 	/* To be told that a code is taken is to be told that it is right. */
-	if (proposes && paused(s, r, now, out))
+	if (proposes && paused(s, client_of(s, r, now), r, now, out))
 		return;
 	step_out(s);
 	status = store_create(
@@ -377,34 +407,12 @@ static void join(const struct service *s, const struct request *r, const struct 
 	}
 }
 
-static void poll_pairing(const struct service *s, const struct request *r, int64_t now,
+/* A read with a body, which nobody wants. Paused again: many may have begun before the first was found wrong. */
+static void poll_late(const struct service *s, const struct request *r, int64_t now,
 	struct arena *a, struct answer *out)
 {
-	enum store_status status;
-	const char *joiner;
-
-	/* Again: many reads may have begun before the first of them was found wrong. */
-	if (paused(s, r, now, out))
-		return;
-	step_out(s);
-	status = store_read(s->store, r->route.code, r->token, now, a, &joiner);
-	step_in(s);
-	switch (status) {
-	case STORE_OK:
-		/* parcel_format begins with the brace that is replaced here. */
-		reply(out, arena_printf(a, "{\"joined\":true,%s", joiner + 1));
-		break;
-	case STORE_WAITING:
-		reply(out, "{\"joined\":false}");
-		out->fixed = FIXED_WAITING;
-		break;
-	case STORE_DOWN:
-		down(out);
-		break;
-	default:
-		missed(s, r, now, out);
-		break;
-	}
+	if (!paused(s, client_of(s, r, now), r, now, out))
+		poll_pairing(s, r, now, a, out);
 }
 
 void service_answer(const struct service *s, const struct request *r, const char *body, size_t len,
@@ -417,7 +425,7 @@ void service_answer(const struct service *s, const struct request *r, const char
 		return;
 	pthread_mutex_lock(s->lock);
 	if (r->method == METHOD_GET)
-		poll_pairing(s, r, now, a, out);
+		poll_late(s, r, now, a, out);
 	else if (r->route.kind == ROUTE_PAIR)
 		create(s, r, &told, now, a, out);
 	else
@@ -437,14 +445,18 @@ bool service_may_connect(const struct service *s, const struct network *from, in
 	return may;
 }
 
-struct client *service_connect(const struct service *s, const struct network *from, int64_t now)
+struct client *service_connect(
+	const struct service *s, const struct network *from, bool is_proxy, int64_t now, bool *over)
 {
 	struct client *client;
 
 	pthread_mutex_lock(s->lock);
 	client = clients_at(s->clients, from, now);
+	*over = !is_proxy && !client_may_connect(s->clients, client);
 	client_connect(s->clients, client);
 	pthread_mutex_unlock(s->lock);
+	if (*over)
+		metrics_refused(s->metrics, REFUSED_CONNECTION);
 	atomic_fetch_add(&s->metrics->connections, 1);
 	return client;
 }

@@ -32,6 +32,9 @@ struct request {
 	const char *token; /* of the Authorization header; NULL: none */
 	/* The Idempotency-Key header; NULL: none. Ignored where a pairing is created without a code. */
 	const char *key;
+	/* That of from, where it has a connection open and so is not forgotten; NULL: it is looked for. */
+	struct client *client;
+	bool whole; /* a GET behind whose headers nothing comes */
 };
 
 /* Answers of which status, headers and body are always the same. */
@@ -49,21 +52,24 @@ struct answer {
 
 /*
  * What can be said before the body is read; length is the body's if it is announced, else 0. Leaves
- * status 0 where the body is needed. Every request passes here once: it is counted against its client.
+ * status 0 where the body is to come first; a whole request is answered. Every request passes here once: it is
+ * counted against its client. The arena is for the answer to a whole request, else it may be NULL.
  */
 void service_begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
-	struct answer *out);
+	struct arena *a, struct answer *out);
 
-/* The answer when the whole body is there. The body lives in the arena. */
+/* The answer when the whole body is there. The answer's body lives in the arena. */
 void service_answer(const struct service *s, const struct request *r, const char *body, size_t len,
 	int64_t now, struct arena *a, struct answer *out);
 
 /*
  * Whether that network may have one more connection, and counting one until it is given back. Not the same
- * call: a connection that is let in may never come to be.
+ * call: a connection that is let in may never come to be. Several may be let in at the same time, so that a
+ * connection may be found to be over the limit when it is counted; a proxy's is not.
  */
 bool service_may_connect(const struct service *s, const struct network *from, int64_t now);
-struct client *service_connect(const struct service *s, const struct network *from, int64_t now);
+struct client *service_connect(const struct service *s, const struct network *from, bool is_proxy,
+	int64_t now, bool *over);
 void service_disconnect(const struct service *s, struct client *client);
 
 /* Whether pairings can be served: the store was there when it was asked last. */
@@ -75,8 +81,8 @@ const char *service_metrics(const struct service *s, int64_t now, struct arena *
 /* The answer where there is no memory for a request, which it counts. */
 void answer_no_memory(const struct service *s, struct answer *out);
 
-/* The answer to a body beyond ROSTER_BYTES_MAX, and to a request whose framing is ambiguous. */
+/* The answer to a body beyond ROSTER_BYTES_MAX, and to a request that is refused for that reason, a constant. */
 void answer_too_large(struct answer *out);
-void answer_bad_request(struct answer *out);
+void answer_bad_request(struct answer *out, const char *why);
 
 #endif

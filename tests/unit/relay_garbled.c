@@ -108,6 +108,13 @@ Test(relay_garbled, chunked_bodies)
 			"400", 0 },
 		{ BYTES(SIZED "Transfer-Encoding: gzip, chunked\r\n\r\n31\r\n" WEB "\r\n0\r\n\r\n"),
 			"400", 0 },
+		{ BYTES(SIZED "Transfer-Encoding: chunked\r\n x\r\n\r\n31\r\n" WEB "\r\n0\r\n\r\n"),
+			"400", 0 },
+		{ BYTES(SIZED "Transfer-Encoding:\r\n chunked\r\n\r\n31\r\n" WEB "\r\n0\r\n\r\n"),
+			"400", 0 },
+		{ BYTES("POST /pair HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n31\r\n" WEB
+			"\r\n0\r\n\r\n"),
+			"400", 0 },
 	};
 
 	RUN(cases);
@@ -148,6 +155,9 @@ Test(relay_garbled, lengths)
 		{ BYTES(SIZED "Content-Length: 18446744073709551665\r\n\r\n" WEB), "413", 0 },
 		{ BYTES(SIZED "Content-Length: 262145\r\n\r\n" WEB), "413", 0 },
 		{ BYTES(SIZED "Content-Length: 50\r\n\r\n" WEB), "-", 0 },
+		{ BYTES(SIZED "Content-Length: 49\r\n 0\r\n\r\n" WEB), "400", 0 },
+		{ BYTES(SIZED "Content-Length:\r\n 49\r\n\r\n" WEB), "400", 0 },
+		{ BYTES(SIZED "X: y\r\n\tContent-Length: 49\r\n\r\n" WEB), "400", 0 },
 		{ BYTES(SIZED "\r\n"), "400", 0 },
 		{ BYTES(SIZED "Expect: 100-continue\r\nContent-Length: 262145\r\n\r\n"), "413", 0 },
 		{ BYTES(SIZED "Expect: 100-continue\r\nContent-Length: 49\r\n\r\n" WEB), "200", 1 },
@@ -172,6 +182,9 @@ Test(relay_garbled, lines)
 		{ BYTES("GET /nowhere HTTP/1.1\r\nHost: x\r\nX: \0\r\n\r\n"), "400 404", 0 },
 		{ BYTES("GET /nowhere HTTP/1.1\r\nHost: x\r\nX\r\n\r\n"), "400", 0 },
 		{ BYTES("GET /nowhere HTTP/1.1\r\nHost: x\r\n folded: x\r\n\r\n"), "400", 0 },
+		{ BYTES("GET /nowhere HTTP/1.1\r\nHost: x\r\nX: y\r\n folded\r\n\r\n"), "400", 0 },
+		{ BYTES("GET /nowhere HTTP/1.1\r\nHost: x\r\nX:\r\n\r\n"), "404", 0 },
+		{ BYTES("GET /nowhere HTTP/1.1\r\nHost: x\r\nX:   \r\nY: z\r\n\r\n"), "404", 0 },
 		{ BYTES("\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"), "404", 0 },
 		{ BYTES("\0\0\0\0\0\0\0\0"), "-", 0 },
 		{ BYTES("\xff\xff\xff\xff\r\n\r\n"), "- 400 505", 0 },
