@@ -93,7 +93,10 @@
 #define CONF_TEXT \
 	"{ head -c \"$max\" <\"$conf\" && echo .; } | mask\n"
 
-/* $pids are the service's process and its offspring: daemon(8) may stand between rc and the node. */
+/*
+ * $pids are the service's process and its offspring, $node that of the daemon itself or '-': daemon(8) may stand
+ * between rc and the node.
+ */
 #define PIDS \
 	"out=$(service yggdrasil onestatus 2>&1 </dev/null)\n" \
 	"case $?:$out in\n" \
@@ -102,14 +105,35 @@
 	"*) printf '%s\\n' \"$out\" >&2; exit 1 ;;\n" \
 	"esac\n" \
 	"case $pids in *[!0-9\\ ]*) printf '%s\\n' \"$out\" >&2; exit 1 ;; esac\n" \
-	"more=$pids\n" \
-	"while [ -n \"$more\" ]; do\n" \
-	"	found=\n" \
-	"	for pid in $more; do\n" \
-	"		for child in $(pgrep -P \"$pid\"); do found=\"$found $child\"; done\n" \
-	"	done\n" \
-	"	more=$found pids=$pids$found\n" \
-	"done\n"
+	"family() {\n" \
+	"	ps -ax -o pid= -o ppid= -o comm= | awk -v pids=\"$pids\" '\n" \
+	"		{ pid[NR] = $1; parent[NR] = $2; name[$1] = $3 }\n" \
+	"		END {\n" \
+	"			n = split(pids, list)\n" \
+	"			for (i = 1; i <= n; i++)\n" \
+	"				member[list[i]]\n" \
+	"			for (i = 1; i <= n; i++)\n" \
+	"				for (k = 1; k <= NR; k++)\n" \
+	"					if (parent[k] == list[i] && !(pid[k] in member)) {\n" \
+	"						member[pid[k]]\n" \
+	"						list[++n] = pid[k]\n" \
+	"					}\n" \
+	"			node = \"-\"\n" \
+	"			for (i = 1; i <= n; i++)\n" \
+	"				if (name[list[i]] ~ /yggdrasil$/)\n" \
+	"					node = list[i]\n" \
+	"			printf \"%s\", node\n" \
+	"			for (i = 1; i <= n; i++)\n" \
+	"				printf \" %s\", list[i]\n" \
+	"		}'\n" \
+	"}\n" \
+	"node=-\n" \
+	"if [ -n \"$pids\" ]; then\n" \
+	"	pids=$(family)\n" \
+	"	node=${pids%% *}\n" \
+	"	pids=${pids#* }\n" \
+	"	[ -n \"$node\" ] || { echo 'ps and awk do not tell of processes' >&2; exit 1; }\n" \
+	"fi\n"
 
 const char freebsd_script_list[] =
 	START
@@ -247,11 +271,7 @@ const char freebsd_script_key_make[] =
 const char freebsd_script_node[] =
 	START
 	PIDS
-	"node=\n"
-	"for pid in $pids; do\n"
-	"	case $(ps -o comm= -p \"$pid\" 2>/dev/null) in *yggdrasil) node=$pid ;; esac\n"
-	"done\n"
-	"if [ -n \"$node\" ]; then\n"
+	"if [ \"$node\" != - ]; then\n"
 	"	sockets=$(sockstat -46lqw -P tcp) || exit 1\n"
 	"	for pid in $pids; do echo \"pid $pid\"; done\n"
 	"	printf '%s\\n' \"$sockets\" | sed -e '/./!d' -e 's/^/socket /'\n"
@@ -294,9 +314,12 @@ const char freebsd_script_stop[] =
 	"*) sysrc yggdrasil_enable=NO >/dev/null || exit 1 ;;\n"
 	"esac\n"
 	"[ -z \"$pids\" ] || service yggdrasil onestop >/dev/null 2>&1 </dev/null\n"
+	"list=\n"
+	"for pid in $pids; do list=$list${list:+,}$pid; done\n"
 	"alive() {\n"
-	"	for pid in $pids; do\n"
-	"		case $(ps -o stat= -p \"$pid\") in ''|Z*) ;; *) return 0 ;; esac\n"
+	"	[ -n \"$list\" ] || return 1\n"
+	"	for stat in $(ps -o stat= -p \"$list\"); do\n"
+	"		case $stat in Z*) ;; *) return 0 ;; esac\n"
 	"	done\n"
 	"	return 1\n"
 	"}\n"

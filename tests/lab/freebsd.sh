@@ -283,6 +283,8 @@ freebsd_sshd() {
 			UsePAM no
 			StrictModes yes
 			MaxStartups 100
+			# The default, of which a half is post-quantum, takes longer than the rest of a connection.
+			KexAlgorithms curve25519-sha256
 			SetEnv PATH=$path
 		CONF
 	' sshd "$name" "$listen" "$FREEBSD_PATH"

@@ -2,9 +2,10 @@
 """Runs the stand-ins of tests/lab/freebsd/served: serve.py SOCKET FOLDER.
 
 A lab runs pfctl some thousand times, and most of what it takes is Python's start. So Python is started once
-in a lab, and forks for each of them; tests/lab/standin.c has the process that their caller sees. A message
-is that program's words, each with a NUL at its end, with its standard input, output and error, its root
-and working directories and its network namespace; the answer is one byte, the exit status.
+in a lab, reads the programs, and has threads that call their run(argv); tests/lab/standin.c has the process
+that their caller sees. A message is that program's words, each with a NUL at its end, with its standard input,
+output and error, its root and working directories and its network namespace, all of which a thread can have
+for itself; the answer is one byte, the exit status.
 """
 import ctypes
 import gc
@@ -12,46 +13,80 @@ import os
 import signal
 import socket
 import sys
-
-# What the programs import is imported once.
-import errno  # noqa: F401
-import fcntl  # noqa: F401
-import marshal  # noqa: F401
-import time  # noqa: F401
+import threading
+import traceback
 
 WORDS_MAX = 1 << 16
+CLONE_FS = 0x00000200
 CLONE_NEWNET = 0x40000000
+# So many run at the same time; a caller that leaves its end of a pipe open holds one of them.
+THREADS = 64
+
+libc = ctypes.CDLL(None, use_errno=True)
 
 
-def enter(fds):
-    root, directory, stack = fds[3:]
-    for number in range(3):
-        os.dup2(fds[number], number)
-    if ctypes.CDLL(None).setns(stack, CLONE_NEWNET) != 0:
-        raise OSError("setns")
+class Sys(threading.local):
+    """What the programs know as sys: streams are their caller's."""
+
+    byteorder = sys.byteorder
+    exit = staticmethod(sys.exit)
+
+
+own = Sys()
+
+
+def say(text):
+    own.stdout.write(text + "\n")
+
+
+def call(what, *words):
+    if what(*words) != 0:
+        raise OSError(ctypes.get_errno(), what.__name__)
+
+
+def enter(root, directory, stack):
+    call(libc.setns, stack, CLONE_NEWNET)
     os.fchdir(root)
     os.chroot(".")
     os.fchdir(directory)
-    for fd in fds:
+    for fd in root, directory, stack:
         os.close(fd)
 
 
-def run(code):
+def run(program, argv):
     try:
-        exec(code, {"__name__": "__main__"})
-        status = 0
+        return program(argv)
     except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 0
-    sys.stdout.flush()
-    return status
+        return end.code
+    except Exception:
+        traceback.print_exc(file=own.stderr)
+        return 70
 
 
 def answer(connection, programs):
-    words, fds, _, _ = socket.recv_fds(connection, WORDS_MAX, 6)
-    sys.argv = words.decode("utf-8", "surrogateescape").split("\0")[:-1]
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    enter(fds)
-    connection.send(bytes([run(programs[os.path.basename(sys.argv[0])])]))
+    words, fds, _, _ = socket.recv_fds(connection, WORDS_MAX, 6, socket.MSG_CMSG_CLOEXEC)
+    argv = words.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    open_as = {"encoding": "utf-8", "errors": "surrogateescape"}
+    with (
+        open(fds[0], "r", **open_as) as own.stdin,
+        open(fds[1], "w", **open_as) as own.stdout,
+        open(fds[2], "w", **open_as) as own.stderr,
+    ):
+        enter(*fds[3:])
+        status = run(programs[os.path.basename(argv[0])], argv[1:])
+    connection.send(bytes([status]))
+
+
+def serve(listener, programs):
+    call(libc.unshare, CLONE_FS)
+    while True:
+        connection, _ = listener.accept()
+        # Without an answer the caller says that its program ended by itself.
+        with connection:
+            try:
+                answer(connection, programs)
+            except OSError as e:
+                sys.stderr.write("%s\n" % e)
 
 
 def main():
@@ -59,24 +94,23 @@ def main():
     programs = {}
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), encoding="utf-8") as file:
-            programs[name] = compile(file.read(), name, "exec")
+            program = {"__name__": name}
+            exec(compile(file.read(), name, "exec"), program)
+            program.update(sys=own, print=say)
+            programs[name] = program["run"]
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen(64)
     if os.fork() != 0:
         os._exit(0)
     os.setsid()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
-    while True:
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            try:
-                answer(connection, programs)
-                os._exit(0)
-            finally:
-                os._exit(1)
-        connection.close()
+    threads = [threading.Thread(target=serve, args=(listener, programs)) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 main()
