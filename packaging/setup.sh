@@ -11,7 +11,7 @@ YGGDRASIL_MIN=0.5.10
 PACKAGES="build-essential pkg-config git ca-certificates
 	libyaml-dev libcyaml-dev libcurl4-openssl-dev libcjson-dev libsodium-dev libmicrohttpd-dev
 	libgnutls28-dev libhiredis-dev
-	libcriterion-dev
+	libcriterion-dev musl-tools
 	clang libclang-rt-dev clang-format-19 cppcheck mandoc python3 python3-jsonschema python3-yaml
 	bmake dash ruby openssh-client openssh-server netcat-openbsd opendoas busybox-static
 	systemd libseccomp2 nginx chromium redis-server python3-aiohttp
