@@ -12,9 +12,9 @@
 #include "os/clock.h"
 
 enum {
-	ROOM = 128 * 1024,  /* bytes that are gathered at most */
+	ROOM = 256 * 1024,  /* bytes that are gathered at most */
 	LINE = 2048,        /* of one line */
-	GATHER = 20 * 1000, /* microseconds */
+	GATHER = 10 * 1000, /* microseconds */
 };
 
 static struct {
@@ -22,6 +22,7 @@ static struct {
 	pthread_cond_t filled, emptied;
 	pthread_t thread;
 	bool running, end;
+	bool idle; /* the thread waits for something to write */
 	/* One is filled while the other is written. */
 	char rooms[2][ROOM];
 	int filling;
@@ -97,8 +98,11 @@ static void *write_gathered(void *arg)
 		const char *text = out.rooms[out.filling];
 		size_t len;
 
+		/* Whoever fills it signals only when this waits: not while lines keep coming. */
+		out.idle = out.len == 0;
 		while (out.len == 0 && !out.end)
 			pthread_cond_wait(&out.filled, &out.lock);
+		out.idle = false;
 		if (out.len == 0)
 			break;
 		pthread_mutex_unlock(&out.lock);
@@ -150,7 +154,7 @@ static void put(const char *line, size_t len)
 	while (out.len > ROOM - len)
 		pthread_cond_wait(&out.emptied, &out.lock);
 	memcpy(out.rooms[out.filling] + out.len, line, len);
-	if (out.len == 0)
+	if (out.idle && out.len == 0)
 		pthread_cond_signal(&out.filled);
 	out.len += len;
 }
