@@ -261,23 +261,18 @@ static enum MHD_Result begin(struct exchange *x, struct MHD_Connection *connecti
 	const char *method, const char *version)
 {
 	const struct proxies *trusted = x->link->is_proxy ? &x->server->trusted : NULL;
-	struct request *r = &x->request;
 	struct headers h;
 	const char *problem;
 
 	x->begun = true;
 	headers_read(connection, trusted, &h);
-	problem = headers_problem(&h, version);
 	read_request(x, method, &h);
-	r->whole = r->method == METHOD_GET && h.lengths + h.codings == 0 && problem == NULL;
-	if (!r->whole || prepare(x))
-		service_begin(
-			&x->server->service, r, h.length, x->started / 1000, x->arena, &x->answer);
+	service_begin(&x->server->service, &x->request, h.length, x->started / 1000, &x->answer);
+	problem = headers_problem(&h, version);
 	if (problem != NULL)
 		answer_bad_request(&x->answer, problem);
 	if (problem != NULL || h.length > ROSTER_BYTES_MAX)
 		return send_answer(connection, x, true);
-	/* The answer of a whole request is there, and sent at the next call: libmicrohttpd closes behind earlier ones. */
 	return MHD_YES;
 }
 

@@ -173,35 +173,30 @@ static void begin_join(
 		missed(s, r, now, out);
 }
 
-static void poll_pairing(const struct service *s, const struct request *r, int64_t now,
-	struct arena *a, struct answer *out)
+static void still_waiting(struct answer *out)
 {
-	enum store_status status;
-	const char *joiner;
+	reply(out, "{\"joined\":false}");
+	out->fixed = FIXED_WAITING;
+}
 
-	step_out(s);
-	status = store_read(s->store, r->route.code, r->token, now, a, &joiner);
-	step_in(s);
-	switch (status) {
-	case STORE_OK:
-		/* parcel_format begins with the brace that is replaced here. */
-		reply(out, arena_printf(a, "{\"joined\":true,%s", joiner + 1));
-		break;
+/* Most reads find that nobody has joined, which takes no memory to say. */
+static void begin_read(
+	const struct service *s, const struct request *r, int64_t now, struct answer *out)
+{
+	switch (store_look(s->store, r->route.code, r->token, now)) {
 	case STORE_WAITING:
-		reply(out, "{\"joined\":false}");
-		out->fixed = FIXED_WAITING;
+		still_waiting(out);
 		break;
-	case STORE_DOWN:
-		down(out);
+	case STORE_GONE:
+		missed(s, r, now, out);
 		break;
 	default:
-		missed(s, r, now, out);
 		break;
 	}
 }
 
 static void begin_code(const struct service *s, const struct client *client,
-	const struct request *r, int64_t now, struct arena *a, struct answer *out)
+	const struct request *r, int64_t now, struct answer *out)
 {
 	if (r->method == METHOD_POST && r->key != NULL && !is_key(r->key))
 		refuse_key(out);
@@ -211,8 +206,8 @@ static void begin_code(const struct service *s, const struct client *client,
 		missed(s, r, now, out);
 	else if (r->method == METHOD_POST)
 		begin_join(s, r, now, out);
-	else if (r->whole)
-		poll_pairing(s, r, now, a, out);
+	else
+		begin_read(s, r, now, out);
 }
 
 static bool is_allowed(const struct request *r)
@@ -240,12 +235,15 @@ static void show_page(struct answer *out)
 }
 
 static void begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
-	struct arena *a, struct answer *out)
+	struct answer *out)
 {
-	struct client *client = client_of(s, r, now);
 	enum budget budget = budget_of(r);
+	struct client *client;
 
 	*out = (struct answer){ 0 };
+	if (r->route.has_code)
+		store_expect(s->store, r->route.code);
+	client = client_of(s, r, now);
 	if (!client_request(s->clients, client, budget, now)) {
 		too_many(s, (enum refusal)budget,
 			"too many requests from this address: wait a second\n", 1, out);
@@ -267,14 +265,14 @@ static void begin(const struct service *s, const struct request *r, uint64_t len
 	if (r->route.kind == ROUTE_PAGE)
 		show_page(out);
 	else if (r->route.kind == ROUTE_CODE)
-		begin_code(s, client, r, now, a, out);
+		begin_code(s, client, r, now, out);
 }
 
 void service_begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
-	struct arena *a, struct answer *out)
+	struct answer *out)
 {
 	pthread_mutex_lock(s->lock);
-	begin(s, r, length, now, a, out);
+	begin(s, r, length, now, out);
 	pthread_mutex_unlock(s->lock);
 }
 
@@ -407,12 +405,33 @@ static void join(const struct service *s, const struct request *r, const struct 
 	}
 }
 
-/* A read with a body, which nobody wants. Paused again: many may have begun before the first was found wrong. */
-static void poll_late(const struct service *s, const struct request *r, int64_t now,
+static void poll_pairing(const struct service *s, const struct request *r, int64_t now,
 	struct arena *a, struct answer *out)
 {
-	if (!paused(s, client_of(s, r, now), r, now, out))
-		poll_pairing(s, r, now, a, out);
+	enum store_status status;
+	const char *joiner;
+
+	/* Again: many reads may have begun before the first of them was found wrong. */
+	if (paused(s, client_of(s, r, now), r, now, out))
+		return;
+	step_out(s);
+	status = store_read(s->store, r->route.code, r->token, now, a, &joiner);
+	step_in(s);
+	switch (status) {
+	case STORE_OK:
+		/* parcel_format begins with the brace that is replaced here. */
+		reply(out, arena_printf(a, "{\"joined\":true,%s", joiner + 1));
+		break;
+	case STORE_WAITING:
+		still_waiting(out);
+		break;
+	case STORE_DOWN:
+		down(out);
+		break;
+	default:
+		missed(s, r, now, out);
+		break;
+	}
 }
 
 void service_answer(const struct service *s, const struct request *r, const char *body, size_t len,
@@ -425,7 +444,7 @@ void service_answer(const struct service *s, const struct request *r, const char
 		return;
 	pthread_mutex_lock(s->lock);
 	if (r->method == METHOD_GET)
-		poll_late(s, r, now, a, out);
+		poll_pairing(s, r, now, a, out);
 	else if (r->route.kind == ROUTE_PAIR)
 		create(s, r, &told, now, a, out);
 	else

@@ -34,7 +34,6 @@ struct request {
 	const char *key;
 	/* That of from, where it has a connection open and so is not forgotten; NULL: it is looked for. */
 	struct client *client;
-	bool whole; /* a GET behind whose headers nothing comes */
 };
 
 /* Answers of which status, headers and body are always the same. */
@@ -52,11 +51,10 @@ struct answer {
 
 /*
  * What can be said before the body is read; length is the body's if it is announced, else 0. Leaves
- * status 0 where the body is to come first; a whole request is answered. Every request passes here once: it is
- * counted against its client. The arena is for the answer to a whole request, else it may be NULL.
+ * status 0 where the body is needed, or memory. Every request passes here once: it is counted against its client.
  */
 void service_begin(const struct service *s, const struct request *r, uint64_t length, int64_t now,
-	struct arena *a, struct answer *out);
+	struct answer *out);
 
 /* The answer when the whole body is there. The answer's body lives in the arena. */
 void service_answer(const struct service *s, const struct request *r, const char *body, size_t len,

@@ -9,6 +9,12 @@ enum store_status store_create(struct store *s, const struct network *creator,
 	return s->ops->create(s, creator, ours, proposal, now, out);
 }
 
+void store_expect(struct store *s, const char code[CODE_TEXT])
+{
+	if (s->ops->expect != NULL)
+		s->ops->expect(s, code);
+}
+
 enum store_status store_owns(struct store *s, const char code[CODE_TEXT], const char *token,
 	const struct network *reader, int64_t now)
 {
@@ -25,6 +31,12 @@ enum store_status store_join(struct store *s, const char code[CODE_TEXT], const 
 	const char *key, int64_t now, struct arena *a, const char **creator)
 {
 	return s->ops->join(s, code, theirs, key, now, a, creator);
+}
+
+enum store_status store_look(
+	struct store *s, const char code[CODE_TEXT], const char *token, int64_t now)
+{
+	return s->ops->look != NULL ? s->ops->look(s, code, token, now) : STORE_OK;
 }
 
 enum store_status store_read(struct store *s, const char code[CODE_TEXT], const char *token,

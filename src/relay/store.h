@@ -99,6 +99,12 @@ enum store_status store_create(struct store *s, const struct network *creator,
 	const struct side *ours, const struct proposal *proposal, int64_t now, struct ticket *out);
 
 /*
+ * That code is about to be asked for, and until then there is other work: its pairing, if it is in this
+ * process's memory, comes nearer meanwhile. Nothing changes.
+ */
+void store_expect(struct store *s, const char code[CODE_TEXT]);
+
+/*
  * STORE_OK where that pairing is the reader's own, by its token, or where none is sent because this client
  * created it; else STORE_GONE.
  */
@@ -119,6 +125,13 @@ enum store_status store_joinable(
 enum store_status store_join(struct store *s, const char code[CODE_TEXT], const struct side *theirs,
 	const char *key, int64_t now, struct arena *a, const char **creator);
 
+/*
+ * What a read would say now, and nothing is used up: STORE_OK where it would find the pairing joined. STORE_OK is
+ * also what a store says that is elsewhere, which is asked but once.
+ */
+enum store_status store_look(
+	struct store *s, const char code[CODE_TEXT], const char *token, int64_t now);
+
 /* token may be NULL. *joiner as *creator above. A wrong token finds nothing and uses nothing up. */
 enum store_status store_read(struct store *s, const char code[CODE_TEXT], const char *token,
 	int64_t now, struct arena *a, const char **joiner);
@@ -136,6 +149,7 @@ struct store_ops {
 	enum store_status (*create)(struct store *s, const struct network *creator,
 		const struct side *ours, const struct proposal *proposal, int64_t now,
 		struct ticket *out);
+	void (*expect)(struct store *s, const char code[CODE_TEXT]); /* NULL: nothing comes of it */
 	enum store_status (*owns)(struct store *s, const char code[CODE_TEXT], const char *token,
 		const struct network *reader, int64_t now);
 	enum store_status (*joinable)(
@@ -143,6 +157,8 @@ struct store_ops {
 	enum store_status (*join)(struct store *s, const char code[CODE_TEXT],
 		const struct side *theirs, const char *key, int64_t now, struct arena *a,
 		const char **creator);
+	enum store_status (*look)(struct store *s, const char code[CODE_TEXT], const char *token,
+		int64_t now); /* NULL: STORE_OK */
 	enum store_status (*read)(struct store *s, const char code[CODE_TEXT], const char *token,
 		int64_t now, struct arena *a, const char **joiner);
 	struct store_stats (*stats)(struct store *s, int64_t now);

@@ -299,6 +299,17 @@ static bool same_token(const struct pairing *p, const char *token)
 		0;
 }
 
+static void memory_expect(struct store *store, const char code[CODE_TEXT])
+{
+	const struct pairing *p = *bucket_of(pairings_of(store), code);
+
+	if (p == NULL)
+		return;
+	__builtin_prefetch(p);
+	__builtin_prefetch(p->code);
+	__builtin_prefetch(&p->theirs);
+}
+
 static enum store_status memory_owns(struct store *store, const char code[CODE_TEXT],
 	const char *token, const struct network *reader, int64_t now)
 {
@@ -368,12 +379,9 @@ static void use_up(struct pairings *s, struct pairing *p, int64_t now)
 	s->again++;
 }
 
-static enum store_status memory_read(struct store *store, const char code[CODE_TEXT],
-	const char *token, int64_t now, struct arena *a, const char **joiner)
+/* What a read of p says, which may be NULL. */
+static enum store_status status_of(const struct pairing *p, const char *token, int64_t now)
 {
-	struct pairings *s = pairings_of(store);
-	struct pairing *p = find(s, code, now);
-
 	if (p == NULL)
 		return STORE_GONE;
 	if (token == NULL) {
@@ -382,8 +390,24 @@ static enum store_status memory_read(struct store *store, const char code[CODE_T
 	} else if (!same_token(p, token)) {
 		return STORE_GONE;
 	}
-	if (p->theirs == NULL)
-		return STORE_WAITING;
+	return p->theirs != NULL ? STORE_OK : STORE_WAITING;
+}
+
+static enum store_status memory_look(
+	struct store *store, const char code[CODE_TEXT], const char *token, int64_t now)
+{
+	return status_of(find(pairings_of(store), code, now), token, now);
+}
+
+static enum store_status memory_read(struct store *store, const char code[CODE_TEXT],
+	const char *token, int64_t now, struct arena *a, const char **joiner)
+{
+	struct pairings *s = pairings_of(store);
+	struct pairing *p = find(s, code, now);
+	const enum store_status status = status_of(p, token, now);
+
+	if (status != STORE_OK)
+		return status;
 	if (p->queue != QUEUE_AGAIN)
 		use_up(s, p, now);
 	*joiner = show(p->theirs, a);
@@ -411,9 +435,11 @@ static bool memory_is_up(struct store *store)
 
 static const struct store_ops ops = {
 	.create = memory_create,
+	.expect = memory_expect,
 	.owns = memory_owns,
 	.joinable = memory_joinable,
 	.join = memory_join,
+	.look = memory_look,
 	.read = memory_read,
 	.stats = memory_stats,
 	.is_up = memory_is_up,

@@ -91,11 +91,8 @@ static void ask(struct world *w, const char *text, size_t len)
 	route_of(target, &r.route);
 	r.token = strcmp(token, "-") == 0 || *token == '\0' ? NULL : token;
 	r.key = strcmp(key, "-") == 0 || *key == '\0' ? NULL : key;
-	r.whole = n == 0 && r.method == METHOD_GET;
 	method_name(method);
-	service_begin(&w->service, &r, n, w->now, w->a, &out);
-	if (r.whole && out.status == 0)
-		abort();
+	service_begin(&w->service, &r, n, w->now, &out);
 	if (out.status == 0)
 		service_answer(&w->service, &r, body, n, w->now, w->a, &out);
 	check(w, &out);

@@ -98,8 +98,15 @@ static void timed_free(struct store *s)
 	free(t);
 }
 
-static const struct store_ops timed_ops = { timed_create, timed_owns, timed_joinable, timed_join,
-	timed_read, timed_stats, timed_is_up, timed_free, true };
+static const struct store_ops timed_ops = { .create = timed_create,
+	.owns = timed_owns,
+	.joinable = timed_joinable,
+	.join = timed_join,
+	.read = timed_read,
+	.stats = timed_stats,
+	.is_up = timed_is_up,
+	.free = timed_free,
+	.remote = true };
 
 static struct store *timed_new(const struct store_conf *conf, struct clients *clients)
 {
@@ -179,8 +186,10 @@ static enum store_status read_as(
 	struct bench *b, const struct ticket *t, const char *token, int64_t now)
 {
 	const char *got = NULL;
+	enum store_status look = store_look(b->store, t->code, token, now);
 	enum store_status status = store_read(b->store, t->code, token, now, b->arena, &got);
 
+	cr_assert_eq(look, store_is_remote(b->store) ? STORE_OK : status);
 	if (status == STORE_OK)
 		cr_assert_str_eq(got, theirs);
 	return status;
