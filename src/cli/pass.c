@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/seal.h"
 #include "os/file.h"
@@ -26,9 +27,13 @@ static int secret_file(const struct mesh_peer *peer, const char *key, const char
 	uid_t uid;
 
 	*source = key;
-	if (guarded && file_stat(path, &mode, &uid, e) < 0)
+	if (file_stat(path, &mode, &uid, e) < 0)
 		return err_wrap(e, "%s", key);
-	if ((mode & 077) != 0)
+	/* A pipe without a writer would be waited for. That there is none is said when it is read. */
+	if (mode != 0 && !S_ISREG(mode))
+		return err_set(e, ERR_CONFIG, (struct loc){ peer->line, 1 },
+			"%s: %s is not a regular file", key, path);
+	if (guarded && (mode & 077) != 0)
 		return err_set(e, ERR_CONFIG, (struct loc){ peer->line, 1 },
 			"%s: %s is open to others (mode %04o): chmod 600 %s", key, path,
 			(unsigned)(mode & 07777), path);

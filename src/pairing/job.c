@@ -16,7 +16,10 @@ enum {
 	RENEWALS_MAX = 3,
 	/* A rendezvous that is taken and cannot be joined is one that was used: it goes within a minute. */
 	TAKEN_FIRST_MS = 2000,
-	TAKEN_LAST_MS = 10000,
+	/* Each try costs two wrong codes, and in a minute no more than a relay lets pass. */
+	TAKEN_LAST_MS = 20000,
+	/* A pairing that was used up goes within that time. */
+	USED_MS = 60000,
 	/* No relay keeps a pairing longer. */
 	STALE_S = 24 * 3600,
 };
@@ -131,8 +134,10 @@ static void attempt(struct run *r, struct job *job, enum seal_role as)
 /* What a rendezvous once sent would be refused as old by now (offer.c); nobody else takes its place. */
 static bool is_stale(const struct page *page)
 {
+	const int64_t age = time(NULL) - page->rec.created_at;
+
 	return page->found == BOOK_PENDING && page->rec.role == HANDSHAKE_RENDEZVOUS &&
-		page->rec.token == NULL && time(NULL) - page->rec.created_at >= STALE_S;
+		page->rec.token == NULL && (age >= STALE_S || age <= -STALE_S);
 }
 
 int job_begin(struct run *r, struct job *job, struct err *e)
@@ -172,6 +177,8 @@ struct question job_question(struct run *r, const struct job *job)
 
 	if (job->phase != CREATING)
 		q.path = arena_printf(r->arena, "/pair/%s", job->rec.code);
+	if (job->phase == USING_UP)
+		return q;
 	if (job->phase != POLLING) {
 		q.body = job->rec.sent;
 		q.header = job->rec.key != NULL ? "Idempotency-Key" : NULL;
@@ -303,7 +310,8 @@ static void open_parcel(struct run *r, struct job *job, const struct parcel *par
 		err_wrap(e, "relay %s", r->c->relay_url);
 		refuse(r, job);
 	} else if (whose == OFFER_OURS) {
-		come_back(r, job);
+		job->phase = USING_UP;
+		job->next_at = clock_ms();
 	} else if (job->rec.sealed) {
 		obtained(r, job, &theirs);
 	} else {
@@ -390,6 +398,18 @@ static void come_back(struct run *r, struct job *job)
 	job->next_at = clock_ms() + job_jitter(job->gap);
 }
 
+/*
+ * We have joined an offer of our own that we lost, token and all. Nobody would read it before it expires, so
+ * it was read as whoever has its code may, which uses it up.
+ */
+static void used_up(struct run *r, struct job *job)
+{
+	job->gap = 0;
+	attempt(r, job, SEAL_CREATE);
+	job->asked = true;
+	job->next_at = clock_ms() + job_jitter(USED_MS);
+}
+
 /* The code that was proposed has a pairing already. */
 static void taken(struct run *r, struct job *job)
 {
@@ -448,7 +468,9 @@ void job_answered(struct run *r, struct job *job, const struct answer *answer)
 {
 	struct err *e = &job->result->err;
 
-	if (answer->status == 200 || answer->status == 201) {
+	if (job->phase == USING_UP && (answer->status == 200 || answer->status == 404)) {
+		used_up(r, job);
+	} else if (answer->status == 200 || answer->status == 201) {
 		if (job->phase == CREATING)
 			created(r, job, answer);
 		else if (job->phase == JOINING)

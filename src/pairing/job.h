@@ -9,7 +9,7 @@
 #include "pairing/handshake.h"
 #include "pairing/store.h"
 
-enum phase { CREATING, JOINING, POLLING, OVER };
+enum phase { CREATING, JOINING, USING_UP, POLLING, OVER };
 
 struct job {
 	const struct handshake_want *want;
