@@ -3,6 +3,7 @@
  * sh that lives as long as this process prints them, and the same bytes must come back. FUZZ_SH names
  * another shell than /bin/sh.
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -54,6 +55,8 @@ static void write_all(const char *s, size_t len)
 	while (len > 0) {
 		ssize_t n = write(to_sh, s, len);
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			give_up("the shell is gone");
 		s += n;
@@ -67,11 +70,16 @@ static void read_all(char *s, size_t len)
 	struct pollfd p = { .fd = from_sh, .events = POLLIN };
 
 	while (len > 0) {
-		ssize_t n;
+		ssize_t n = poll(&p, 1, WAIT_MS);
 
-		if (poll(&p, 1, WAIT_MS) != 1)
+		/* libFuzzer's alarm comes every second. */
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != 1)
 			give_up("the shell does not answer");
 		n = read(from_sh, s, len);
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			give_up("the shell is gone");
 		s += n;

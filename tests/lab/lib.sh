@@ -181,7 +181,7 @@ host() {
 	' host "$dir" "$name" >"$dir/host.log" 2>&1 &
 	disown
 	local parent=$!
-	wait_for 5 test -e "$dir/up"
+	wait_for 30 test -e "$dir/up"
 	pid=$(pgrep -P "$parent")
 	HOSTS+=("$name")
 	HOST_PID[$name]=$pid
