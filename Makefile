@@ -136,8 +136,8 @@ LAB_PLATFORM ?= netns
 SAN_LABS := concurrent drift-dns drift-overlay hostile-relay json kill pairing relay relay-redis rendezvous revoke \
 	status-roster drift-pf@freebsd pf-anchor@freebsd ssh@freebsd-ssh jrun@jailrun
 
-check: lint ## everything: lint, fuzz and load for a moment, unit, golden and lab tests in release and sanitized
-	$(MAKE) fuzz SECONDS=10
+check: lint ## everything: lint, fuzz, load for a moment, unit, golden and lab tests in release and sanitized
+	$(MAKE) fuzz
 	$(MAKE) VARIANT=release LAB_PLATFORM=all test
 	$(MAKE) VARIANT=san unit golden
 	$(MAKE) load SECONDS=10
@@ -191,7 +191,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libjmesh.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
-# libFuzzer is clang's. What it finds beyond the corpus in tests/fuzz is kept in build/fuzz.
+# libFuzzer is clang's. As many targets run at a time as there are processors.
 SECONDS ?= 60
 FUZZ    ?= $(basename $(notdir $(FUZZ_SRC)))
 
@@ -199,14 +199,7 @@ fuzz: ## random input for the parsers (FUZZ=NAME: one target; SECONDS=60 for eac
 	$(MAKE) VARIANT=fuzz CC=clang fuzz-run
 
 fuzz-run: $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZ))
-	@set -e; for name in $(FUZZ); do \
-		mkdir -p $(BUILD)/corpus/$$name; \
-		$(BUILD)/tests/fuzz/$$name -max_total_time=$(SECONDS) -max_len=4096 -timeout=30 -verbosity=0 \
-			-print_final_stats=1 -artifact_prefix=$(BUILD)/$$name- \
-			$(BUILD)/corpus/$$name tests/fuzz/corpus/$$name >$(BUILD)/$$name.log 2>&1 || \
-			{ cat $(BUILD)/$$name.log; exit 1; }; \
-		sed -n "s/^stat::number_of_executed_units: */fuzz: $$name, inputs: /p" $(BUILD)/$$name.log; \
-	done
+	@printf '%s\n' $(FUZZ) | xargs -P $$(getconf _NPROCESSORS_ONLN) -n 1 sh tests/fuzz/run $(BUILD) $(SECONDS)
 
 $(BUILD)/libfuzzed.a: $(call obj,$(FUZZED_SRC))
 	@rm -f $@
