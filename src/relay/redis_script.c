@@ -16,6 +16,12 @@ const char redis_script[] =
 	"local AGAIN, FORGOTTEN, SOME = 60000, 2 * 86400000, 100\n"
 	"local expired = 0\n"
 
+	/* What is no hash, under a name that is ours, is no pairing. */
+	"local function fields(...)\n"
+	"	local is = redis.pcall('HMGET', pairing, ...)\n"
+	"	return is.err and {} or is\n"
+	"end\n"
+
 	"local function answer(status, text)\n"
 	"	return status .. ' ' .. expired .. '\\n' .. (text or '')\n"
 	"end\n"
@@ -99,12 +105,14 @@ const char redis_script[] =
 
 	/* "made": it is new. "drawn": the code that was drawn is in use. */
 	"function step.create(ours, sealed, proposed, token, key, from, ttl, most, max, may)\n"
-	"	local is = redis.call('HMGET', pairing, 'k', 'o', 't')\n"
-	"	if is[3] and proposed == '0' then\n"
+	"	local is = fields('k', 'o', 't')\n"
+	/* Nor is it replaced. */
+	"	local used = is[3] or redis.call('EXISTS', pairing) == 1\n"
+	"	if used and proposed == '0' then\n"
 	"		return answer('drawn')\n"
 	"	elseif is[3] and key ~= '' and is[1] == key and is[2] == ours then\n"
 	"		return answer('ok', is[3])\n"
-	"	elseif is[3] then\n"
+	"	elseif used then\n"
 	"		return answer('taken')\n"
 	"	end\n"
 	"	trim_all()\n"
@@ -122,21 +130,21 @@ const char redis_script[] =
 	"end\n"
 
 	"function step.owns(has, token, from)\n"
-	"	local is = redis.call('HMGET', pairing, 't', 'f')\n"
+	"	local is = fields('t', 'f')\n"
 	"	local own = is[1] and has == '1' and same(is[1], token) or has == '0' and is[2] == "
 	"from\n"
 	"	return answer(own and 'ok' or 'gone')\n"
 	"end\n"
 
 	"function step.joinable(key)\n"
-	"	local is = redis.call('HMGET', pairing, 't', 'm')\n"
+	"	local is = fields('t', 'm')\n"
 	"	local can = is[1] and (not is[2] or key ~= '' and is[2] == key)\n"
 	"	return answer(can and 'ok' or 'gone')\n"
 	"end\n"
 
 	/* "joined": just now. */
 	"function step.join(theirs, sealed, key, max)\n"
-	"	local is = redis.call('HMGET', pairing, 't', 'o', 's', 'm', 'j', 'e')\n"
+	"	local is = fields('t', 'o', 's', 'm', 'j', 'e')\n"
 	"	if not is[1] then\n"
 	"		return answer('gone')\n"
 	"	elseif is[4] then\n"
@@ -157,7 +165,7 @@ const char redis_script[] =
 
 	/* "used": it was read for the first time. */
 	"function step.read(has, token, most)\n"
-	"	local is = redis.call('HMGET', pairing, 't', 'm', 'r', 'e')\n"
+	"	local is = fields('t', 'm', 'r', 'e')\n"
 	"	if not is[1] or has == '1' and not same(is[1], token) then\n"
 	"		return answer('gone')\n"
 	"	elseif has == '0' and (is[3] or tonumber(is[4]) <= now) then\n"

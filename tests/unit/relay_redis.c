@@ -137,6 +137,21 @@ Test(relay_redis, a_proposed_code_is_taken_everywhere)
 	fleet_down(&f);
 }
 
+Test(relay_redis, what_is_no_pairing_is_not_found_and_not_replaced)
+{
+	struct fleet f = fleet_up((struct relay_conf){ 0 });
+	char *kept;
+
+	free(redis_ask(&f.redis, "SET jmesh:pairing:" CODE " kept"));
+	expect(&f.one, "GET", "/pair/" CODE, NULL, NULL, 404, NULL);
+	expect(&f.one, "POST", "/pair/" CODE, NULL, DB, 404, NULL);
+	expect(&f.one, "POST", "/pair", key, proposed, 409, NULL);
+	kept = redis_ask(&f.redis, "GET jmesh:pairing:" CODE);
+	cr_assert_str_eq(kept, "$4\r\nkept\r\n");
+	free(kept);
+	fleet_down(&f);
+}
+
 Test(relay_redis, pairings_expire_for_all)
 {
 	struct fleet f = fleet_up((struct relay_conf){ .ttl = 1 });
