@@ -267,7 +267,8 @@ static enum MHD_Result begin(struct exchange *x, struct MHD_Connection *connecti
 	x->begun = true;
 	headers_read(connection, trusted, &h);
 	read_request(x, method, &h);
-	service_begin(&x->server->service, &x->request, h.length, x->started / 1000, &x->answer);
+	/* Not when it started: its headers may have taken their time, and the clock must not go back. */
+	service_begin(&x->server->service, &x->request, h.length, clock_ms(), &x->answer);
 	problem = headers_problem(&h, version);
 	if (problem != NULL)
 		answer_bad_request(&x->answer, problem);
