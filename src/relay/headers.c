@@ -25,6 +25,19 @@ static bool is_folded(const char *name, size_t len, const char *value)
 	return (uintptr_t)value <= end;
 }
 
+/* RFC 9110, 5.6.2. libmicrohttpd before 1.0 takes blanks around a name for a part of it. */
+static bool is_token(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		const unsigned char c = (unsigned char)name[i], letter = c | 0x20;
+
+		if (!(letter >= 'a' && letter <= 'z') && c != '-' && !(c >= '0' && c <= '9') &&
+			(c == '\0' || strchr("!#$%&'*+.^_`|~", c) == NULL))
+			return false;
+	}
+	return len > 0;
+}
+
 static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t len,
 	const char *value, size_t value_len)
 {
@@ -32,6 +45,7 @@ static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *
 
 	(void)kind;
 	(void)value_len;
+	h->misnamed = h->misnamed || !is_token(name, len);
 	if (value == NULL)
 		value = "";
 	else if (is_folded(name, len, value))
@@ -62,9 +76,13 @@ void headers_read(
 
 const char *headers_problem(const struct headers *h, const char *version)
 {
+	if (h->misnamed)
+		return "the request is refused: the name of a header is none\n";
 	if (h->folded)
 		return "the request is refused: a header goes on in a second line\n";
-	if (h->odd || h->lengths + h->codings > 1)
+	if (h->odd)
+		return "the request is refused: no Transfer-Encoding but chunked is known here\n";
+	if (h->lengths + h->codings > 1)
 		return "the request is refused: its length is given in more than one way\n";
 	if (h->codings > 0 && strcmp(version, MHD_HTTP_VERSION_1_0) == 0)
 		return "the request is refused: HTTP/1.0 knows no Transfer-Encoding\n";

@@ -15,8 +15,9 @@ struct headers {
 	const char *key;           /* Idempotency-Key */
 	uint64_t length;           /* that is announced, else 0 */
 	unsigned lengths, codings; /* fields that frame the body */
-	bool odd;                  /* a transfer coding other than chunked */
-	bool folded;               /* a field goes on in a second line */
+	bool misnamed; /* a field's name is no token, or there is a blank before its colon */
+	bool odd;      /* a transfer coding other than chunked */
+	bool folded;   /* a field goes on in a second line */
 	struct forwarded forwarded;
 	const struct proxies *trusted; /* NULL: whoever asks is none of them */
 };
@@ -27,7 +28,7 @@ void headers_read(
 
 /*
  * Why the request is refused and its connection closed, a sentence: who reads such a request differently
- * behind a proxy can slip one in (RFC 9112, 5.2, 6.1 and 6.3). NULL: it is fine. version is that of the
+ * behind a proxy can slip one in (RFC 9112, 2.2, 5.1, 5.2, 6.1 and 6.3). NULL: it is fine. version is that of the
  * request line.
  */
 const char *headers_problem(const struct headers *h, const char *version);
