@@ -154,7 +154,8 @@ bool client_request(struct clients *cs, struct client *c, enum budget budget, in
 
 	for (int i = 0; i < BUDGETS; i++)
 		refill(&c->tokens[i], &cs->limits.rates[i], passed);
-	c->seen = now;
+	/* Who waited for a lock may come with an older time. */
+	c->seen += passed;
 	if (c->tokens[budget] < TOKEN)
 		return false;
 	c->tokens[budget] -= TOKEN;

@@ -33,6 +33,9 @@ Test(relay_limit, lets_a_burst_through_and_then_the_rate)
 	cr_assert_not(client_request(cs, c, BUDGET_JOIN, 99));
 	cr_assert(client_request(cs, c, BUDGET_JOIN, 100));
 	cr_assert_not(client_request(cs, c, BUDGET_JOIN, 101));
+	/* An older time brings nothing twice. */
+	cr_assert_not(client_request(cs, c, BUDGET_JOIN, 0));
+	cr_assert_not(client_request(cs, c, BUDGET_JOIN, 150));
 	passed = 0;
 	for (int i = 0; i < 100; i++)
 		passed += client_request(cs, c, BUDGET_JOIN, INT64_C(1) << 60);
