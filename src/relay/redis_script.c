@@ -19,7 +19,10 @@ const char redis_script[] =
 	/* What is no hash, under a name that is ours, is no pairing. */
 	"local function fields(...)\n"
 	"	local is = redis.pcall('HMGET', pairing, ...)\n"
-	"	return is.err and {} or is\n"
+	"	if is.err and string.find(is.err, 'WRONGTYPE', 1, true) then\n"
+	"		return {}\n"
+	"	end\n"
+	"	return is.err and redis.call('HMGET', pairing, ...) or is\n"
 	"end\n"
 
 	"local function answer(status, text)\n"
