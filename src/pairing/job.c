@@ -15,9 +15,9 @@ enum {
 	/* A relay that forgets codes as fast as it makes them is broken. */
 	RENEWALS_MAX = 3,
 	/* A rendezvous that is taken and cannot be joined is one that was used: it goes within a minute. */
-	TAKEN_FIRST_MS = 2000,
-	/* Each try costs two wrong codes, and in a minute no more than a relay lets pass. */
-	TAKEN_LAST_MS = 20000,
+	TAKEN_FIRST_MS = 4000,
+	/* Each try costs two wrong codes; in a minute that is about what a relay lets pass (limit.h). */
+	TAKEN_LAST_MS = 24000,
 	/* A pairing that was used up goes within that time. */
 	USED_MS = 60000,
 	/* No relay keeps a pairing longer. */

@@ -117,6 +117,8 @@ static void *write_gathered(void *arg)
 		pthread_mutex_lock(&out.lock);
 	}
 	pthread_mutex_unlock(&out.lock);
+	if (loss.lines != 0)
+		say_loss(&loss);
 	return NULL;
 }
 
