@@ -148,6 +148,8 @@ lab_evidence() {
 			tail -n 4 "$log"
 		done
 	done
+	echo '--- processes (those that last)'
+	ps -eo pid,ppid,stat,wchan:20,etimes,cputimes,args | awk 'NR == 1 || $5 > 0' | cut -c 1-150 | head -n 60
 }
 
 # host NAME [ADDR]: a new machine, with ADDR/24 on the wide area network.
