@@ -15,14 +15,18 @@ enum {
 	ROOM = 256 * 1024,  /* bytes that are gathered at most */
 	LINE = 2048,        /* of one line */
 	GATHER = 10 * 1000, /* microseconds */
+	PATIENCE = 1,       /* seconds that a line waits for room, and the end for what is left */
 };
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t filled, emptied;
+	pthread_cond_t filled, emptied, ended;
 	pthread_t thread;
 	bool running, end;
-	bool idle; /* the thread waits for something to write */
+	bool idle;  /* the thread waits for something to write */
+	bool stuck; /* what it writes is not taken: lines that have no room are lost at once */
+	bool over;  /* it has ended */
+	unsigned long lost;
 	/* One is filled while the other is written. */
 	char rooms[2][ROOM];
 	int filling;
@@ -33,6 +37,7 @@ static struct {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.filled = PTHREAD_COND_INITIALIZER,
 	.emptied = PTHREAD_COND_INITIALIZER,
+	.ended = PTHREAD_COND_INITIALIZER,
 	.second = -1,
 };
 
@@ -88,6 +93,16 @@ static void write_or_count(const char *text, size_t len, struct loss *loss)
 		loss->lines += text[done] == '\n';
 }
 
+/* The lock is held. Whether it was signalled in time, by the clock that all systems can wait by. */
+static bool wait_a_little(pthread_cond_t *cond)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE;
+	return pthread_cond_timedwait(cond, &out.lock, &until) != ETIMEDOUT;
+}
+
 static void *write_gathered(void *arg)
 {
 	struct loss loss = { 0 };
@@ -115,10 +130,17 @@ static void *write_gathered(void *arg)
 		pthread_mutex_unlock(&out.lock);
 		write_or_count(text, len, &loss);
 		pthread_mutex_lock(&out.lock);
+		loss.lines += out.lost;
+		out.lost = 0;
+		out.stuck = false;
 	}
 	pthread_mutex_unlock(&out.lock);
 	if (loss.lines != 0)
 		say_loss(&loss);
+	pthread_mutex_lock(&out.lock);
+	out.over = true;
+	pthread_cond_signal(&out.ended);
+	pthread_mutex_unlock(&out.lock);
 	return NULL;
 }
 
@@ -126,7 +148,7 @@ int log_start(struct err *e)
 {
 	int rc;
 
-	out.end = false;
+	out.end = out.over = out.stuck = false;
 	rc = pthread_create(&out.thread, NULL, write_gathered, NULL);
 	if (rc != 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "cannot start a thread: %s", strerror(rc));
@@ -141,9 +163,13 @@ void log_stop(void)
 	pthread_mutex_lock(&out.lock);
 	out.end = true;
 	pthread_cond_signal(&out.filled);
+	while (!out.over && wait_a_little(&out.ended))
+		;
+	/* A thread whose write is not taken stays behind, and what is said from now on is lost. */
+	out.running = out.stuck = !out.over;
 	pthread_mutex_unlock(&out.lock);
-	pthread_join(out.thread, NULL);
-	out.running = false;
+	if (!out.running)
+		pthread_join(out.thread, NULL);
 }
 
 /* The lock is held. The line's newline is counted. */
@@ -153,8 +179,12 @@ static void put(const char *line, size_t len)
 		write_out(line, len);
 		return;
 	}
-	while (out.len > ROOM - len)
-		pthread_cond_wait(&out.emptied, &out.lock);
+	while (!out.stuck && out.len > ROOM - len)
+		out.stuck = !wait_a_little(&out.emptied);
+	if (out.len > ROOM - len) {
+		out.lost++;
+		return;
+	}
 	memcpy(out.rooms[out.filling] + out.len, line, len);
 	if (out.idle && out.len == 0)
 		pthread_cond_signal(&out.filled);

@@ -9,9 +9,9 @@
 
 /*
  * Between the two, lines are gathered for a moment and written together by a thread of their own, so that
- * no request waits for standard error unless that takes too little; log_stop writes what is left. Before
- * and after, each is written at once. Lines that cannot be written are lost, and counted: the log says how many
- * once it can be written again.
+ * no request waits for standard error, but for a second where that takes too little; log_stop writes what is left,
+ * for a second as well. Before and after, each is written at once. Lines that cannot be written are lost, and
+ * counted: the log says how many once it can be written again.
  */
 int log_start(struct err *e);
 void log_stop(void); /* also where log_start failed or was not called */
