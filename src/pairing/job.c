@@ -131,7 +131,10 @@ static void attempt(struct run *r, struct job *job, enum seal_role as)
 	}
 }
 
-/* What a rendezvous once sent would be refused as old by now (offer.c); nobody else takes its place. */
+/*
+ * What a rendezvous once sent would be refused by now (offer.c), as old or as from a clock that is ahead; nobody else
+ * takes its place.
+ */
 static bool is_stale(const struct page *page)
 {
 	const int64_t age = time(NULL) - page->rec.created_at;

@@ -77,7 +77,9 @@ void headers_read(
 const char *headers_problem(const struct headers *h, const char *version)
 {
 	if (h->misnamed)
-		return "the request is refused: the name of a header is none\n";
+		return "the request is refused: the name of a header has a blank or another "
+		       "character "
+		       "that none may have\n";
 	if (h->folded)
 		return "the request is refused: a header goes on in a second line\n";
 	if (h->odd)
