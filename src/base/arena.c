@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is zeroed is paid for: the first block is for those who need little, each further one is twice as large. */
-enum { FIRST_BLOCK = 2 * 1024, BLOCK = 64 * 1024 };
+/* The first block is for those who need little, each further one is twice as large. */
+enum { FIRST_BLOCK = 8 * 1024, BLOCK = 64 * 1024 };
 
 struct block {
 	struct block *next;
@@ -32,17 +32,36 @@ struct arena *arena_new(void)
 	return a;
 }
 
-void arena_free(struct arena *a)
+static void free_blocks(struct block *b)
 {
-	if (a == NULL)
-		return;
-	for (struct block *b = a->head; b != NULL;) {
+	while (b != NULL) {
 		struct block *next = b->next;
 
 		free(b);
 		b = next;
 	}
+}
+
+void arena_free(struct arena *a)
+{
+	if (a == NULL)
+		return;
+	free_blocks(a->head);
 	free(a);
+}
+
+void arena_reset(struct arena *a)
+{
+	struct block *b = a->head;
+
+	*a = (struct arena){ 0 };
+	if (b == NULL || b->size > BLOCK) {
+		free_blocks(b);
+		return;
+	}
+	free_blocks(b->next);
+	*b = (struct block){ .size = b->size };
+	*a = (struct arena){ b, b->size };
 }
 
 static struct block *block_new(size_t size)
@@ -51,10 +70,10 @@ static struct block *block_new(size_t size)
 
 	if (size > SIZE_MAX / 2)
 		abort();
-	b = calloc(1, sizeof(*b) + size);
+	b = malloc(sizeof(*b) + size);
 	if (b == NULL)
 		abort();
-	b->size = size;
+	*b = (struct block){ .size = size };
 	return b;
 }
 
@@ -70,16 +89,15 @@ static size_t size_of_next(struct arena *a, size_t want)
 	return size;
 }
 
-void *arena_alloc(struct arena *a, size_t n, size_t size)
+void *arena_bytes(struct arena *a, size_t n)
 {
 	struct block *b = a->head;
 	size_t want;
 	void *p;
 
-	if (size != 0 && n > SIZE_MAX / 4 / size)
+	if (n > SIZE_MAX / 4)
 		abort();
-	want = n * size;
-	want = (want + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+	want = (n + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
 	if (b == NULL || b->size - b->used < want) {
 		bool large = want > BLOCK / 4;
 		struct block *fresh = block_new(large ? want : size_of_next(a, want));
@@ -99,12 +117,24 @@ void *arena_alloc(struct arena *a, size_t n, size_t size)
 	return p;
 }
 
+void *arena_alloc(struct arena *a, size_t n, size_t size)
+{
+	void *p;
+
+	if (size != 0 && n > SIZE_MAX / 4 / size)
+		abort();
+	p = arena_bytes(a, n * size);
+	memset(p, 0, n * size);
+	return p;
+}
+
 char *arena_dupn(struct arena *a, const void *bytes, size_t len)
 {
-	char *copy = arena_alloc(a, len + 1, 1);
+	char *copy = arena_bytes(a, len + 1);
 
 	if (len != 0)
 		memcpy(copy, bytes, len);
+	copy[len] = '\0';
 	return copy;
 }
 
@@ -126,7 +156,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 		abort();
 	if ((size_t)n < sizeof(most))
 		return arena_dupn(a, most, (size_t)n);
-	text = arena_alloc(a, (size_t)n + 1, 1);
+	text = arena_bytes(a, (size_t)n + 1);
 	va_start(ap, fmt);
 	vsnprintf(text, (size_t)n + 1, fmt, ap);
 	va_end(ap);

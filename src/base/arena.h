@@ -13,8 +13,14 @@ struct arena;
 struct arena *arena_new(void);
 void arena_free(struct arena *a); /* NULL is fine */
 
+/* As new, but for a block of at most 64 KiB that it keeps to begin with. */
+void arena_reset(struct arena *a);
+
 /* Zeroed and aligned for any type. n times size must not overflow (abort otherwise). */
 void *arena_alloc(struct arena *a, size_t n, size_t size);
+
+/* As malloc: n bytes of which nothing is known, aligned for any type. */
+void *arena_bytes(struct arena *a, size_t n);
 
 char *arena_dup(struct arena *a, const char *text);               /* NULL gives NULL */
 char *arena_dupn(struct arena *a, const void *bytes, size_t len); /* adds a NUL */

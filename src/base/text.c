@@ -9,7 +9,8 @@ struct text text_new(struct arena *a)
 {
 	struct text t = { .arena = a, .cap = 256 };
 
-	t.s = arena_alloc(a, t.cap, 1);
+	t.s = arena_bytes(a, t.cap);
+	t.s[0] = '\0';
 	return t;
 }
 
@@ -22,7 +23,7 @@ static void reserve(struct text *t, size_t more)
 		return;
 	while (more >= cap - t->len)
 		cap *= 2;
-	s = arena_alloc(t->arena, cap, 1);
+	s = arena_bytes(t->arena, cap);
 	memcpy(s, t->s, t->len + 1);
 	t->s = s;
 	t->cap = cap;
