@@ -1,108 +1,53 @@
 #include "relay/pack.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/addr.h"
-#include "base/err.h"
-
-/*
- * The bytes of the text, and in place of some what is no ASCII: PHRASE and the next ones are the phrases below,
- * ADDRESS is the first of them with an address behind it that is spelt as addr_format spells it, whose 16
- * bytes follow, and ESCAPE stands before a byte of the text that is no ASCII itself.
- */
-enum { ESCAPE = 0x80, PHRASE, ADDRESS_KEY = 0 };
-
-struct phrase {
-	const char *text;
-	size_t len;
-};
-
-#define P(text) { text, sizeof(text) - 1 }
-
-static const struct phrase phrases[] = {
-	[ADDRESS_KEY] = P("\",\"ygg_address\":\""),
-	P("\"},{\"name\":\""),
-	P("{\"jails\":[{\"name\":\""),
-	P("\"}]}"),
-	P("{\"jails\":[],\"sealed\":\""),
-};
-
-enum { PHRASES = sizeof(phrases) / sizeof(phrases[0]), ADDRESS = PHRASE + PHRASES };
-
+/* Of each jail its address, its name and a NUL; of what is sealed the base 64 and a NUL. */
 struct packed {
-	uint32_t n, text_len;
-	uint8_t bytes[];
+	uint32_t n;     /* bytes */
+	uint16_t jails; /* none: it is sealed */
+	char bytes[];
 };
 
-/* The phrase at text, or PHRASES. */
-static unsigned phrase_at(const char *text)
+static size_t size_of(const struct parcel *parcel)
 {
-	unsigned i = 0;
+	size_t n = 0;
 
-	if (*text != '"' && *text != '{')
-		return PHRASES;
-	while (i < PHRASES && strncmp(text, phrases[i].text, phrases[i].len) != 0)
-		i++;
-	return i;
+	if (parcel->sealed != NULL)
+		return strlen(parcel->sealed) + 1;
+	for (size_t i = 0; i < parcel->roster.n; i++)
+		n += sizeof(struct addr) + strlen(parcel->roster.jails[i].name) + 1;
+	return n;
 }
 
-/* The length of the address at text as addr_format writes it, up to a quote; 0: there is none. */
-static size_t address_at(const char *text, struct addr *out)
+static void pack_roster(const struct roster *r, char *out)
 {
-	char copy[ADDR_TEXT];
-	size_t len = strcspn(text, "\"");
+	for (size_t i = 0; i < r->n; i++) {
+		size_t len = strlen(r->jails[i].name) + 1;
 
-	if (len >= sizeof(copy))
-		return 0;
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	return addr_read_canonical(copy, out) ? len : 0;
-}
-
-/* out has two bytes for each of the text's; the number of those that are used. */
-static size_t pack_into(const char *text, uint8_t *out)
-{
-	uint8_t *p = out;
-
-	while (*text != '\0') {
-		unsigned phrase = phrase_at(text);
-		struct addr addr;
-		size_t len;
-
-		if (phrase == PHRASES) {
-			if ((uint8_t)*text >= ESCAPE)
-				*p++ = ESCAPE;
-			*p++ = (uint8_t)*text++;
-			continue;
-		}
-		text += phrases[phrase].len;
-		len = phrase == ADDRESS_KEY ? address_at(text, &addr) : 0;
-		*p++ = (uint8_t)(len != 0 ? (unsigned)ADDRESS : PHRASE + phrase);
-		if (len != 0) {
-			memcpy(p, addr.b, sizeof(addr.b));
-			p += sizeof(addr.b);
-			text += len;
-		}
+		memcpy(out, r->jails[i].addr.b, sizeof(struct addr));
+		memcpy(out + sizeof(struct addr), r->jails[i].name, len);
+		out += sizeof(struct addr) + len;
 	}
-	return (size_t)(p - out);
 }
 
-struct packed *pack(const char *text)
+struct packed *pack(const struct parcel *parcel)
 {
-	size_t len = strlen(text);
-	struct packed *p = malloc(sizeof(*p) + 2 * len), *fit;
+	size_t n = size_of(parcel);
+	struct packed *p = malloc(sizeof(*p) + n);
 
+	assert(n != 0);
 	if (p == NULL)
 		return NULL;
-	p->text_len = (uint32_t)len;
-	p->n = (uint32_t)pack_into(text, p->bytes);
-	fit = malloc(packed_size(p));
-	if (fit != NULL)
-		memcpy(fit, p, packed_size(p));
-	free(p);
-	return fit;
+	*p = (struct packed){ (uint32_t)n, (uint16_t)parcel->roster.n };
+	if (parcel->sealed != NULL)
+		memcpy(p->bytes, parcel->sealed, n);
+	else
+		pack_roster(&parcel->roster, p->bytes);
+	return p;
 }
 
 size_t packed_size(const struct packed *p)
@@ -110,43 +55,27 @@ size_t packed_size(const struct packed *p)
 	return sizeof(*p) + p->n;
 }
 
-size_t packed_text_len(const struct packed *p)
+const char *unpack(const struct packed *p, struct arena *a)
 {
-	return p->text_len;
-}
+	struct parcel parcel = { .roster = { NULL, p->jails } };
+	const char *at = p->bytes;
 
-static char *put(char *out, const struct phrase *phrase)
-{
-	memcpy(out, phrase->text, phrase->len);
-	return out + phrase->len;
-}
-
-void unpack(const struct packed *p, char *out)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		uint8_t byte = p->bytes[i];
-
-		if (byte < ESCAPE) {
-			*out++ = (char)byte;
-		} else if (byte == ESCAPE) {
-			*out++ = (char)p->bytes[++i];
-		} else if (byte < ADDRESS) {
-			out = put(out, &phrases[byte - PHRASE]);
-		} else {
-			char text[ADDR_TEXT];
-			struct addr addr;
-
-			memcpy(addr.b, p->bytes + i + 1, sizeof(addr.b));
-			i += sizeof(addr.b);
-			addr_format(&addr, text);
-			out = put(put(out, &phrases[ADDRESS_KEY]),
-				&(struct phrase){ text, strlen(text) });
-		}
+	if (p->jails == 0) {
+		parcel.sealed = at;
+		return parcel_format(&parcel, a);
 	}
-	*out = '\0';
+	parcel.roster.jails = arena_alloc(a, p->jails, sizeof(*parcel.roster.jails));
+	for (size_t i = 0; i < p->jails; i++) {
+		struct roster_jail *jail = &parcel.roster.jails[i];
+
+		memcpy(jail->addr.b, at, sizeof(jail->addr));
+		jail->name = at + sizeof(jail->addr);
+		at = jail->name + strlen(jail->name) + 1;
+	}
+	return parcel_format(&parcel, a);
 }
 
 bool packed_same(const struct packed *a, const struct packed *b)
 {
-	return a->n == b->n && memcmp(a->bytes, b->bytes, a->n) == 0;
+	return a->n == b->n && a->jails == b->jails && memcmp(a->bytes, b->bytes, a->n) == 0;
 }

@@ -1,6 +1,6 @@
 /*
- * Rosters in little memory. The text of a roster repeats its keys for each jail and spells its address in 39
- * characters: packed it takes a third. Any other text comes back unchanged too. Pure.
+ * Parcels in little memory: the text of a roster repeats its keys for each jail and spells its address in 39
+ * characters, where 16 bytes do. Pure.
  */
 #ifndef JMESH_RELAY_PACK_H
 #define JMESH_RELAY_PACK_H
@@ -8,19 +8,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/parcel.h"
+
 struct packed;
 
-/* Freed with free(); NULL where there is no memory. text: less than 4 GiB. */
-struct packed *pack(const char *text);
+/* Without its code; it has jails or is sealed. Freed with free(); NULL where there is no memory. */
+struct packed *pack(const struct parcel *parcel);
 
-/* Bytes that it takes, and those of the text without its NUL. */
+/* Bytes that it takes. */
 size_t packed_size(const struct packed *p);
-size_t packed_text_len(const struct packed *p);
 
-/* out: packed_text_len() and one more bytes, of which the last one is the NUL. */
-void unpack(const struct packed *p, char *out);
+/* What parcel_format says of the parcel, in the arena. */
+const char *unpack(const struct packed *p, struct arena *a);
 
-/* Whether both are packed from one text. */
+/* Whether both are packed from the same: the same jails in the same order, or the same base 64. */
 bool packed_same(const struct packed *a, const struct packed *b);
 
 #endif

@@ -294,8 +294,8 @@ static const char *harmless(struct arena *a, const char *s)
 
 /* A body that was read. */
 struct told {
-	struct side side; /* as it is passed on: generated again, never the sender's bytes */
-	const char *code; /* NULL: none is proposed */
+	struct parcel parcel; /* without its code, which is between its creator and the relay */
+	const char *code;     /* NULL: none is proposed */
 };
 
 /* Whether it is one; if not, out refuses it. */
@@ -303,22 +303,19 @@ static bool read_body(const struct request *r, const char *body, size_t len, str
 	struct told *told, struct answer *out)
 {
 	struct err e = ERR_INIT;
-	struct parcel parcel;
 
-	if (parcel_parse(body, len, a, &parcel, &e) < 0) {
+	if (parcel_parse(body, len, a, &told->parcel, &e) < 0) {
 		refuse(out, 400, arena_printf(a, "%s\n", harmless(a, e.text)));
 		return false;
 	}
-	told->code = r->route.kind == ROUTE_PAIR ? parcel.code : NULL;
-	if (r->route.kind == ROUTE_PAIR && parcel.has_code && parcel.sealed == NULL)
+	told->code = r->route.kind == ROUTE_PAIR ? told->parcel.code : NULL;
+	told->parcel.code = NULL;
+	if (r->route.kind == ROUTE_PAIR && told->parcel.has_code && told->parcel.sealed == NULL)
 		refuse(out, 400,
 			"roster refused: 'code' is for sealed rosters; without it the relay "
 			"chooses one\n");
 	else if (told->code != NULL && r->key != NULL && !is_key(r->key))
 		refuse_key(out);
-	/* The code is between its creator and the relay. */
-	parcel.code = NULL;
-	told->side = (struct side){ parcel_format(&parcel, a), parcel.sealed != NULL };
 	return out->status == 0;
 }
 
@@ -336,7 +333,7 @@ static void create(const struct service *s, const struct request *r, const struc
 		return;
 	step_out(s);
 	status = store_create(
-		s->store, &r->from, &told->side, proposes ? &proposal : NULL, now, &ticket);
+		s->store, &r->from, &told->parcel, proposes ? &proposal : NULL, now, &ticket);
 	step_in(s);
 	switch (status) {
 	case STORE_OK:
@@ -372,11 +369,11 @@ static void join(const struct service *s, const struct request *r, const struct 
 	const char *creator;
 
 	step_out(s);
-	status = store_join(s->store, r->route.code, &told->side, r->key, now, a, &creator);
+	status = store_join(s->store, r->route.code, &told->parcel, r->key, now, a, &creator);
 	step_in(s);
 	switch (status) {
 	case STORE_OK:
-		reply(out, arena_dup(a, creator));
+		reply(out, creator);
 		break;
 	/* Who hears one of these two has the right code. */
 	case STORE_SEALED:
@@ -405,6 +402,16 @@ static void join(const struct service *s, const struct request *r, const struct 
 	}
 }
 
+/* parcel_format begins with the brace that is replaced here. */
+static const char *joined(const char *joiner, struct arena *a)
+{
+	struct text t = text_new(a);
+
+	text_add(&t, "{\"joined\":true,");
+	text_add(&t, joiner + 1);
+	return t.s;
+}
+
 static void poll_pairing(const struct service *s, const struct request *r, int64_t now,
 	struct arena *a, struct answer *out)
 {
@@ -419,8 +426,7 @@ static void poll_pairing(const struct service *s, const struct request *r, int64
 	step_in(s);
 	switch (status) {
 	case STORE_OK:
-		/* parcel_format begins with the brace that is replaced here. */
-		reply(out, arena_printf(a, "{\"joined\":true,%s", joiner + 1));
+		reply(out, joined(joiner, a));
 		break;
 	case STORE_WAITING:
 		still_waiting(out);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum store_status store_create(struct store *s, const struct network *creator,
-	const struct side *ours, const struct proposal *proposal, int64_t now, struct ticket *out)
+	const struct parcel *ours, const struct proposal *proposal, int64_t now, struct ticket *out)
 {
 	return s->ops->create(s, creator, ours, proposal, now, out);
 }
@@ -27,8 +27,9 @@ enum store_status store_joinable(
 	return s->ops->joinable(s, code, key, now);
 }
 
-enum store_status store_join(struct store *s, const char code[CODE_TEXT], const struct side *theirs,
-	const char *key, int64_t now, struct arena *a, const char **creator)
+enum store_status store_join(struct store *s, const char code[CODE_TEXT],
+	const struct parcel *theirs, const char *key, int64_t now, struct arena *a,
+	const char **creator)
 {
 	return s->ops->join(s, code, theirs, key, now, a, creator);
 }

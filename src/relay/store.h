@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/code.h"
+#include "base/parcel.h"
 #include "relay/limit.h"
 #include "relay/memory.h"
 
@@ -45,12 +46,6 @@ enum store_status {
 	STORE_SEALED,   /* the pairing is sealed and the joiner's roster is not */
 	STORE_PLAIN,    /* the other way round */
 	STORE_DOWN, /* the store cannot be asked: any function may say so of one that is elsewhere */
-};
-
-/* What one side brings: JSON text that this program generated. The store copies it. */
-struct side {
-	const char *roster;
-	bool sealed;
 };
 
 /* A code that the creator chose, and NULL or the key with which he may ask again. */
@@ -92,11 +87,13 @@ struct store *store_memory_new(const struct store_conf *conf, struct clients *cl
 void store_free(struct store *s); /* NULL is fine */
 
 /*
+ * What a side brings is a parcel without a code; the other side gets the text that parcel_format makes of it.
  * proposal NULL: the store draws a code. As long as the code of a proposal is found, its key with the same
  * roster gets the same ticket again, and anybody else STORE_TAKEN.
  */
 enum store_status store_create(struct store *s, const struct network *creator,
-	const struct side *ours, const struct proposal *proposal, int64_t now, struct ticket *out);
+	const struct parcel *ours, const struct proposal *proposal, int64_t now,
+	struct ticket *out);
 
 /*
  * That code is about to be asked for, and until then there is other work: its pairing, if it is in this
@@ -119,11 +116,12 @@ enum store_status store_joinable(
 	struct store *s, const char code[CODE_TEXT], const char *key, int64_t now);
 
 /*
- * key is NULL or KEY_MIN to KEY_MAX characters. *creator is the other side's roster and lives until the
- * store is used again or the arena ends. STORE_SEALED and STORE_PLAIN use nothing up.
+ * key is NULL or KEY_MIN to KEY_MAX characters. *creator is the text of what the other side brought, in the
+ * arena. STORE_SEALED and STORE_PLAIN use nothing up.
  */
-enum store_status store_join(struct store *s, const char code[CODE_TEXT], const struct side *theirs,
-	const char *key, int64_t now, struct arena *a, const char **creator);
+enum store_status store_join(struct store *s, const char code[CODE_TEXT],
+	const struct parcel *theirs, const char *key, int64_t now, struct arena *a,
+	const char **creator);
 
 /*
  * What a read would say now, and nothing is used up: STORE_OK where it would find the pairing joined. STORE_OK is
@@ -147,7 +145,7 @@ bool store_is_remote(const struct store *s);
 /* What is behind the functions of the same names. */
 struct store_ops {
 	enum store_status (*create)(struct store *s, const struct network *creator,
-		const struct side *ours, const struct proposal *proposal, int64_t now,
+		const struct parcel *ours, const struct proposal *proposal, int64_t now,
 		struct ticket *out);
 	void (*expect)(struct store *s, const char code[CODE_TEXT]); /* NULL: nothing comes of it */
 	enum store_status (*owns)(struct store *s, const char code[CODE_TEXT], const char *token,
@@ -155,7 +153,7 @@ struct store_ops {
 	enum store_status (*joinable)(
 		struct store *s, const char code[CODE_TEXT], const char *key, int64_t now);
 	enum store_status (*join)(struct store *s, const char code[CODE_TEXT],
-		const struct side *theirs, const char *key, int64_t now, struct arena *a,
+		const struct parcel *theirs, const char *key, int64_t now, struct arena *a,
 		const char **creator);
 	enum store_status (*look)(struct store *s, const char code[CODE_TEXT], const char *token,
 		int64_t now); /* NULL: STORE_OK */

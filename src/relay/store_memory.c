@@ -61,6 +61,14 @@ static struct pairing **bucket_of(struct pairings *s, const char code[CODE_TEXT]
 	return &s->buckets[at & s->mask];
 }
 
+/* It is about to be used. */
+static void near(const struct pairing *p)
+{
+	__builtin_prefetch(p);
+	__builtin_prefetch(p->code);
+	__builtin_prefetch(&p->theirs);
+}
+
 static void unqueue(struct pairings *s, struct pairing *p)
 {
 	*(p->prev != NULL ? &p->prev->next : &s->queues[p->queue].head) = p->next;
@@ -106,6 +114,9 @@ static void drop(struct pairings *s, struct pairing *p)
 		at = &(*at)->chain;
 	*at = p->chain;
 	unqueue(s, p);
+	/* The next one to go is long out of the processor's sight. */
+	if (s->queues[p->queue].head != NULL)
+		near(s->queues[p->queue].head);
 	if (p->queue == QUEUE_AGAIN)
 		s->again--;
 	else
@@ -177,15 +188,7 @@ static bool same_key(const struct mark *mark, const char *key)
 	return key != NULL && sodium_memcmp(mark->b, other.b, sizeof(mark->b)) == 0;
 }
 
-static const char *show(const struct packed *roster, struct arena *a)
-{
-	char *text = arena_alloc(a, packed_text_len(roster) + 1, 1);
-
-	unpack(roster, text);
-	return text;
-}
-
-static bool same_roster(const struct packed *kept, const char *roster)
+static bool same_roster(const struct packed *kept, const struct parcel *roster)
 {
 	struct packed *p = pack(roster);
 	bool same = p != NULL && packed_same(kept, p);
@@ -204,10 +207,10 @@ static struct ticket ticket_of(const struct pairing *p)
 }
 
 /* The pairing that the code of a proposal finds. */
-static enum store_status create_again(const struct pairing *p, const struct side *ours,
+static enum store_status create_again(const struct pairing *p, const struct parcel *ours,
 	const struct proposal *proposal, struct ticket *out)
 {
-	if (!same_key(&p->created, proposal->key) || !same_roster(p->ours, ours->roster))
+	if (!same_key(&p->created, proposal->key) || !same_roster(p->ours, ours))
 		return STORE_TAKEN;
 	*out = ticket_of(p);
 	return STORE_OK;
@@ -241,11 +244,11 @@ static void insert(struct pairings *s, struct pairing *p)
 	s->stats.created++;
 }
 
-/* What it takes is taken before it is allocated; the text that is packed is the request's. */
+/* What it takes is taken before it is allocated; until then the roster is part of what the request takes. */
 static enum store_status pairing_new(
-	struct pairings *s, struct client *creator, const struct side *ours, struct pairing **out)
+	struct pairings *s, struct client *creator, const struct parcel *ours, struct pairing **out)
 {
-	struct packed *roster = pack(ours->roster);
+	struct packed *roster = pack(ours);
 	enum store_status status = STORE_NO_MEMORY;
 
 	if (roster == NULL || !take(s, cost_of(roster), MEMORY_CREATE)) {
@@ -258,7 +261,7 @@ static enum store_status pairing_new(
 		client_close(s->clients, creator);
 	} else {
 		(*out)->ours = roster;
-		(*out)->sealed = ours->sealed;
+		(*out)->sealed = ours->sealed != NULL;
 		(*out)->creator = creator;
 		return STORE_OK;
 	}
@@ -268,7 +271,7 @@ static enum store_status pairing_new(
 }
 
 static enum store_status memory_create(struct store *store, const struct network *creator,
-	const struct side *ours, const struct proposal *proposal, int64_t now, struct ticket *out)
+	const struct parcel *ours, const struct proposal *proposal, int64_t now, struct ticket *out)
 {
 	struct pairings *s = pairings_of(store);
 	struct client *client = clients_at(s->clients, creator, now);
@@ -303,11 +306,8 @@ static void memory_expect(struct store *store, const char code[CODE_TEXT])
 {
 	const struct pairing *p = *bucket_of(pairings_of(store), code);
 
-	if (p == NULL)
-		return;
-	__builtin_prefetch(p);
-	__builtin_prefetch(p->code);
-	__builtin_prefetch(&p->theirs);
+	if (p != NULL)
+		near(p);
 }
 
 static enum store_status memory_owns(struct store *store, const char code[CODE_TEXT],
@@ -333,7 +333,7 @@ static enum store_status memory_joinable(
 }
 
 static enum store_status memory_join(struct store *store, const char code[CODE_TEXT],
-	const struct side *theirs, const char *key, int64_t now, struct arena *a,
+	const struct parcel *theirs, const char *key, int64_t now, struct arena *a,
 	const char **creator)
 {
 	struct pairings *s = pairings_of(store);
@@ -343,14 +343,14 @@ static enum store_status memory_join(struct store *store, const char code[CODE_T
 	if (p == NULL)
 		return STORE_GONE;
 	if (p->theirs != NULL) {
-		if (!same_key(&p->joined, key) || !same_roster(p->theirs, theirs->roster))
+		if (!same_key(&p->joined, key) || !same_roster(p->theirs, theirs))
 			return STORE_GONE;
-		*creator = show(p->ours, a);
+		*creator = unpack(p->ours, a);
 		return STORE_OK;
 	}
-	if (p->sealed != theirs->sealed)
+	if (p->sealed != (theirs->sealed != NULL))
 		return p->sealed ? STORE_SEALED : STORE_PLAIN;
-	roster = pack(theirs->roster);
+	roster = pack(theirs);
 	if (roster == NULL || !take(s, memory_block(packed_size(roster)), MEMORY_JOIN)) {
 		free(roster);
 		return STORE_NO_MEMORY;
@@ -362,7 +362,7 @@ static enum store_status memory_join(struct store *store, const char code[CODE_T
 		unqueue(s, p);
 		enqueue(s, p, QUEUE_LATE, now + STORE_AGAIN);
 	}
-	*creator = show(p->ours, a);
+	*creator = unpack(p->ours, a);
 	return STORE_OK;
 }
 
@@ -410,7 +410,7 @@ static enum store_status memory_read(struct store *store, const char code[CODE_T
 		return status;
 	if (p->queue != QUEUE_AGAIN)
 		use_up(s, p, now);
-	*joiner = show(p->theirs, a);
+	*joiner = unpack(p->theirs, a);
 	return STORE_OK;
 }
 

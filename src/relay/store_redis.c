@@ -187,15 +187,15 @@ static void settle(
 }
 
 static struct redis_step create_step(const struct redis *s, struct arena *a,
-	const struct network *creator, const struct side *ours, const struct proposal *proposal,
+	const struct network *creator, const struct parcel *ours, const struct proposal *proposal,
 	const char code[CODE_TEXT], bool may)
 {
 	struct redis_step step = redis_step(a, "create", code);
 	uint8_t token[(TOKEN_TEXT - 1) / 2];
 
 	randombytes_buf(token, sizeof(token));
-	redis_arg(&step, ours->roster);
-	redis_arg(&step, ours->sealed ? "1" : "0");
+	redis_arg(&step, parcel_format(ours, a));
+	redis_arg(&step, ours->sealed != NULL ? "1" : "0");
 	redis_arg(&step, proposal != NULL ? "1" : "0");
 	redis_arg(&step, hex(a, token, sizeof(token)));
 	arg_key(&step, proposal != NULL ? proposal->key : NULL);
@@ -208,7 +208,7 @@ static struct redis_step create_step(const struct redis *s, struct arena *a,
 }
 
 static enum store_status redis_create(struct store *store, const struct network *creator,
-	const struct side *ours, const struct proposal *proposal, int64_t now, struct ticket *out)
+	const struct parcel *ours, const struct proposal *proposal, int64_t now, struct ticket *out)
 {
 	struct redis *s = redis_of(store);
 	struct client *client = reserve(s, creator, now);
@@ -269,7 +269,7 @@ static enum store_status redis_joinable(
 }
 
 static enum store_status redis_join(struct store *store, const char code[CODE_TEXT],
-	const struct side *theirs, const char *key, int64_t now, struct arena *a,
+	const struct parcel *theirs, const char *key, int64_t now, struct arena *a,
 	const char **creator)
 {
 	struct redis *s = redis_of(store);
@@ -278,8 +278,8 @@ static enum store_status redis_join(struct store *store, const char code[CODE_TE
 	enum store_status status;
 
 	(void)now;
-	redis_arg(&step, theirs->roster);
-	redis_arg(&step, theirs->sealed ? "1" : "0");
+	redis_arg(&step, parcel_format(theirs, a));
+	redis_arg(&step, theirs->sealed != NULL ? "1" : "0");
 	arg_key(&step, key);
 	redis_arg_number(&step, s->conf.memory->max);
 	status = take(s, &step, fits_roster, &got);

@@ -254,7 +254,8 @@ struct crowd {
 
 static void *be_one_of(void *arg)
 {
-	static const struct side side = { DB, false };
+	static struct roster_jail db = { .name = "db", .addr = { { 2, [15] = 2 } } };
+	static const struct parcel side = { .roster = { &db, 1 } };
 	struct crowd *c = arg;
 
 	for (int i = 0; i < CODES; i++) {
@@ -277,7 +278,8 @@ Test(relay_redis, threads_ask_side_by_side)
 	const struct limits limits = { { rate, rate, rate, rate }, CODES, 4, 3 };
 	struct memory memory = { .max = 1 << 20 };
 	const struct store_conf conf = { 60000, CODES, &memory };
-	const struct side side = { WEB, false };
+	struct roster_jail web = { .name = "web", .addr = { { 2, [15] = 1 } } };
+	const struct parcel side = { .roster = { &web, 1 } };
 	const struct network from = { { 1 } };
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct redis_server redis = redis_up(false, NULL);

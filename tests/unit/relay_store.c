@@ -10,11 +10,16 @@
 
 enum { TTL = 3600 * 1000, PLENTY = 64 * 1024 * 1024 };
 
-static const char ours[] = "{\"jails\":[1]}", theirs[] = "{\"jails\":[2]}";
+static const char ours[] = "{\"jails\":[{\"name\":\"web\",\"ygg_address\":\"200::1\"}]}";
+static const char theirs[] = "{\"jails\":[{\"name\":\"db\",\"ygg_address\":\"200::2\"}]}";
 static const char key[] = "0123456789abcdef";
 
-static const struct side our_side = { ours, false }, their_side = { theirs, false };
-static const struct side our_sealed = { ours, true }, their_sealed = { theirs, true };
+static struct roster_jail web = { .name = "web", .addr = { { 2, [15] = 1 } } };
+static struct roster_jail db = { .name = "db", .addr = { { 2, [15] = 2 } } };
+static const struct parcel our_side = { .roster = { &web, 1 } },
+			   their_side = { .roster = { &db, 1 } };
+static const struct parcel our_sealed = { .sealed = "b3Vycw==" },
+			   their_sealed = { .sealed = "AAAA" };
 
 enum kind { MEMORY, REDIS };
 
@@ -50,7 +55,7 @@ static struct store *at(struct store *s, int64_t now)
 }
 
 static enum store_status timed_create(struct store *s, const struct network *creator,
-	const struct side *side, const struct proposal *proposal, int64_t now, struct ticket *out)
+	const struct parcel *side, const struct proposal *proposal, int64_t now, struct ticket *out)
 {
 	return store_create(at(s, now), creator, side, proposal, now, out);
 }
@@ -68,7 +73,8 @@ static enum store_status timed_joinable(
 }
 
 static enum store_status timed_join(struct store *s, const char code[CODE_TEXT],
-	const struct side *side, const char *k, int64_t now, struct arena *a, const char **creator)
+	const struct parcel *side, const char *k, int64_t now, struct arena *a,
+	const char **creator)
 {
 	return store_join(at(s, now), code, side, k, now, a, creator);
 }
@@ -164,7 +170,7 @@ static struct ticket create(struct bench *b, int64_t now)
 }
 
 static enum store_status propose(
-	struct bench *b, const struct side *side, const char *k, int64_t now, struct ticket *out)
+	struct bench *b, const struct parcel *side, const char *k, int64_t now, struct ticket *out)
 {
 	const struct proposal proposal = { "81-zephyr-night-climb", k };
 
@@ -284,7 +290,7 @@ BOTH(the_key_gets_the_same_answer_with_the_same_roster)
 {
 	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 0);
-	const struct side other = { "{\"jails\":[3]}", false };
+	const struct parcel other = { .roster = { &web, 1 } };
 	const char *got;
 
 	cr_assert_eq(join(&b, &t, key, 0), STORE_OK);
@@ -357,7 +363,9 @@ BOTH(a_proposal_with_its_key_gets_the_same_ticket_again)
 	cr_assert_eq(store_join(b.store, t.code, &their_sealed, NULL, 2, b.arena, &got), STORE_OK);
 	cr_assert_eq(propose(&b, &our_sealed, key, 3, &u), STORE_OK, "joined");
 	cr_assert_eq(memcmp(&t, &u, sizeof(t)), 0);
-	cr_assert_eq(read_as(&b, &t, t.token, 4), STORE_OK);
+	cr_assert_str_eq(got, "{\"jails\":[],\"sealed\":\"b3Vycw==\"}");
+	cr_assert_eq(store_read(b.store, t.code, t.token, 4, b.arena, &got), STORE_OK);
+	cr_assert_str_eq(got, "{\"jails\":[],\"sealed\":\"AAAA\"}");
 	cr_assert_eq(propose(&b, &our_sealed, key, 5, &u), STORE_OK, "read");
 	cr_assert_eq(memcmp(&t, &u, sizeof(t)), 0);
 	cr_assert_eq(propose(&b, &our_sealed, NULL, 3 + STORE_AGAIN, &u), STORE_TAKEN);
@@ -423,7 +431,7 @@ BOTH(bounds_pairings_of_one_client)
 }
 
 /* Bytes of memory that a roster takes in this process. */
-static size_t kept(const char *roster)
+static size_t kept(const struct parcel *roster)
 {
 	struct packed *p = pack(roster);
 	size_t n = memory_block(packed_size(p));
@@ -507,7 +515,6 @@ BOTH(counts_what_becomes_of_pairings)
 {
 	struct bench b = bench_new(kind, 10, 10, PLENTY);
 	struct ticket t = create(&b, 0), late, u;
-	const struct side empty = { "", false };
 	struct store_stats got;
 	size_t one;
 
@@ -518,7 +525,7 @@ BOTH(counts_what_becomes_of_pairings)
 	cr_assert_eq(join(&b, &t, key, 1), STORE_OK);
 	cr_assert_eq(join(&b, &t, key, 1), STORE_OK, "a repetition is not counted again");
 	cr_assert_eq(store_stats(b.store, 1).bytes,
-		3 * one + (kind == MEMORY ? kept(theirs) : sizeof(theirs) - 1));
+		3 * one + (kind == MEMORY ? kept(&their_side) : sizeof(theirs) - 1));
 	cr_assert_eq(read_as(&b, &t, t.token, 2), STORE_OK);
 	cr_assert_eq(read_as(&b, &t, t.token, 2), STORE_OK);
 	cr_assert_eq(join(&b, &late, NULL, TTL - 1), STORE_OK);
@@ -532,7 +539,7 @@ BOTH(counts_what_becomes_of_pairings)
 	cr_assert_eq(got.expired, 2);
 	cr_assert_eq(got.open, 0);
 	cr_assert_eq(got.bytes, 0);
-	cr_assert_eq(store_create(b.store, &alice, &empty, NULL, 2 * TTL, &u), STORE_OK);
+	cr_assert_eq(store_create(b.store, &alice, &our_sealed, NULL, 2 * TTL, &u), STORE_OK);
 	cr_assert_eq(store_stats(b.store, 2 * TTL).created, 4);
 	bench_free(&b);
 }
