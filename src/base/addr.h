@@ -33,8 +33,8 @@ struct pubkey {
 /* One IPv6 host address in any spelling, without a prefix length or zone. ERR_CONFIG at `at`. */
 int addr_parse(const char *text, struct loc at, struct addr *out, struct err *e);
 
-/* The one spelling of RFC 5952. */
-void addr_format(const struct addr *a, char text[ADDR_TEXT]);
+/* The one spelling of RFC 5952; its length. */
+size_t addr_format(const struct addr *a, char text[ADDR_TEXT]);
 
 /* Whether text is that one spelling; the second tells the address as well. */
 bool addr_is_canonical(const char *text);

@@ -1,19 +1,27 @@
 #include "base/code.h"
 
 #include <sodium/utils.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 void code_format(const uint32_t draws[CODE_DRAWS], char code[CODE_TEXT])
 {
-	int n;
+	const uint32_t number = CODE_NUMBER_MIN + draws[0];
+	size_t n = 0;
 
 	memset(code, 0, CODE_TEXT);
-	n = snprintf(code, CODE_TEXT, "%u-%s-%s-%s", (unsigned)CODE_NUMBER_MIN + (unsigned)draws[0],
-		code_words[draws[1]], code_words[draws[2]], code_words[draws[3]]);
-	if (n < 0 || n >= CODE_TEXT)
-		abort(); /* a word in the list is too long */
+	code[n++] = (char)('0' + number / 10);
+	code[n++] = (char)('0' + number % 10);
+	for (int i = 1; i < CODE_DRAWS; i++) {
+		const char *word = code_words[draws[i]];
+		const size_t len = strlen(word);
+
+		if (len + 1 >= CODE_TEXT - n)
+			abort(); /* a word in the list is too long */
+		code[n++] = '-';
+		memcpy(code + n, word, len);
+		n += len;
+	}
 }
 
 bool code_read(const char *text, size_t len, char code[CODE_TEXT])

@@ -13,7 +13,7 @@ static _Thread_local struct arena *into;
 
 static void *take(size_t n)
 {
-	return into != NULL ? arena_alloc(into, n, 1) : malloc(n);
+	return into != NULL ? arena_bytes(into, n) : malloc(n);
 }
 
 static void give(void *p)
@@ -39,6 +39,26 @@ static int line_of(const char *text, const char *at)
 	return line;
 }
 
+/*
+ * Whether every byte is printable ASCII and none a backslash, as in most of what comes: eight at a time. Of eight
+ * such bytes none loses a borrow to the next one, and any other leaves its highest bit, or that of a neighbour.
+ */
+static bool all_plain(const char *text, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t odd = 0, eight = 0;
+	size_t i = 0;
+
+	for (; len - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, text + i, sizeof(eight));
+		odd |= eight | (eight - ones * 0x20) | ((eight ^ ones * '\\') - ones);
+	}
+	for (; i < len; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e || text[i] == '\\')
+			return false;
+	return (odd & ones * 0x80) == 0;
+}
+
 static bool is_plain(unsigned char c)
 {
 	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
@@ -53,18 +73,21 @@ static const char *unfit(const char *text, size_t len, size_t *at)
 	bool in_string = false;
 
 	*at = 0;
+	if (all_plain(text, len))
+		return NULL;
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		return "a byte order mark";
 	for (size_t i = 0; i < len;) {
 		unsigned char c = (unsigned char)text[i];
 		uint32_t cp;
-		size_t n;
+		size_t n = 1;
 
 		if (is_plain(c)) {
 			i++;
 			continue;
 		}
-		n = text_utf8(text + i, len - i, &cp);
+		if (c >= 0x80)
+			n = text_utf8(text + i, len - i, &cp);
 		*at = i;
 		if (n == 0)
 			return "invalid UTF-8";

@@ -70,39 +70,49 @@ static int by_name(const void *a, const void *b)
 	return strcmp(left->name, right->name);
 }
 
-static int by_addr(const void *a, const void *b)
+static int by_name_at(const void *a, const void *b)
 {
-	const struct roster_jail *left = a, *right = b;
+	const struct roster_jail *const *left = a, *const *right = b;
 
-	return addr_cmp(&left->addr, &right->addr);
+	return by_name(*left, *right);
 }
 
-static struct roster_jail *sorted(
+static int by_addr_at(const void *a, const void *b)
+{
+	const struct roster_jail *const *left = a, *const *right = b;
+
+	return addr_cmp(&(*left)->addr, &(*right)->addr);
+}
+
+static const struct roster_jail **sorted(
 	const struct roster *r, struct arena *a, int (*order)(const void *, const void *))
 {
-	struct roster_jail *copy = arena_alloc(a, r->n, sizeof(*copy));
+	const struct roster_jail **v = arena_alloc(a, r->n, sizeof(*v));
+	bool is_sorted = true;
 
-	if (r->n != 0) {
-		memcpy(copy, r->jails, r->n * sizeof(*copy));
-		qsort(copy, r->n, sizeof(*copy), order);
+	for (size_t i = 0; i < r->n; i++) {
+		v[i] = &r->jails[i];
+		is_sorted = is_sorted && (i == 0 || order(&v[i - 1], &v[i]) <= 0);
 	}
-	return copy;
+	if (!is_sorted)
+		qsort(v, r->n, sizeof(*v), order);
+	return v;
 }
 
 int roster_unique(const struct roster *r, struct arena *a, enum err_code code, struct err *e)
 {
-	const struct roster_jail *v = sorted(r, a, by_name);
+	const struct roster_jail **v = sorted(r, a, by_name_at);
 	char text[ADDR_TEXT];
 
 	for (size_t i = 1; i < r->n; i++)
-		if (by_name(&v[i - 1], &v[i]) == 0)
-			return err_set(e, code, NOWHERE, "the name '%s' comes twice", v[i].name);
-	v = sorted(r, a, by_addr);
+		if (by_name_at(&v[i - 1], &v[i]) == 0)
+			return err_set(e, code, NOWHERE, "the name '%s' comes twice", v[i]->name);
+	v = sorted(r, a, by_addr_at);
 	for (size_t i = 1; i < r->n; i++)
-		if (by_addr(&v[i - 1], &v[i]) == 0) {
-			addr_format(&v[i].addr, text);
+		if (by_addr_at(&v[i - 1], &v[i]) == 0) {
+			addr_format(&v[i]->addr, text);
 			return err_set(e, code, NOWHERE, "'%s' and '%s' both have the address %s",
-				v[i - 1].name, v[i].name, text);
+				v[i - 1]->name, v[i]->name, text);
 		}
 	return 0;
 }
@@ -167,23 +177,39 @@ out:
 	return rc < 0 ? err_wrap(e, "roster refused") : 0;
 }
 
+static char *put(char *at, const char *text, size_t len)
+{
+	memcpy(at, text, len);
+	return at + len;
+}
+
+#define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
+
 /* Names are labels and addresses hexadecimal: neither needs a JSON escape. */
 const char *roster_format(const struct roster *r, struct arena *a)
 {
-	struct text t = text_new(a);
-	char address[ADDR_TEXT];
+	enum { WORDS = 32 }; /* around a jail's name and address, and around all of them */
+	size_t size = WORDS + r->n * (ADDR_TEXT + WORDS);
+	char *text, *at;
 
-	text_add(&t, "{\"jails\":[");
+	for (size_t i = 0; i < r->n; i++)
+		size += strlen(r->jails[i].name);
+	text = arena_bytes(a, size);
+	at = PUT(text, "{\"jails\":[");
 	for (size_t i = 0; i < r->n; i++) {
-		addr_format(&r->jails[i].addr, address);
-		text_add(&t, i == 0 ? "{\"name\":\"" : ",{\"name\":\"");
-		text_add(&t, r->jails[i].name);
-		text_add(&t, "\",\"ygg_address\":\"");
-		text_add(&t, address);
-		text_add(&t, "\"}");
+		const struct roster_jail *jail = &r->jails[i];
+
+		if (i > 0)
+			*at++ = ',';
+		at = PUT(at, "{\"name\":\"");
+		at = put(at, jail->name, strlen(jail->name));
+		at = PUT(at, "\",\"ygg_address\":\"");
+		at += addr_format(&jail->addr, at);
+		at = PUT(at, "\"}");
 	}
-	text_add(&t, "]}");
-	return t.s;
+	at = PUT(at, "]}");
+	*at = '\0';
+	return text;
 }
 
 int roster_disjoint(
@@ -206,15 +232,15 @@ void roster_sort(struct roster *r)
 
 const char *roster_digest(const struct roster *r, struct arena *a)
 {
-	const struct roster_jail *v = sorted(r, a, by_name);
+	const struct roster_jail **v = sorted(r, a, by_name_at);
 	unsigned char hash[crypto_generichash_BYTES_MIN];
 	struct text t = text_new(a);
 	char address[ADDR_TEXT];
 	char *hex = arena_alloc(a, 17, 1);
 
 	for (size_t i = 0; i < r->n; i++) {
-		addr_format(&v[i].addr, address);
-		text_addf(&t, "%s %s\n", v[i].name, address);
+		addr_format(&v[i]->addr, address);
+		text_addf(&t, "%s %s\n", v[i]->name, address);
 	}
 	crypto_generichash(hash, sizeof(hash), (const unsigned char *)t.s, t.len, NULL, 0);
 	return sodium_bin2hex(hex, 17, hash, 8);

@@ -1,10 +1,12 @@
 #include <arpa/inet.h>
+#include <cjson/cJSON.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/addr.h"
 #include "base/arena.h"
+#include "base/json.h"
 #include "base/text.h"
 
 Test(addr, follows_from_the_key)
@@ -72,6 +74,48 @@ Test(addr, is_canonical_in_one_spelling_only)
 	cr_assert_not(addr_is_canonical(""));
 }
 
+/* The same, as the C library tells it. */
+static bool is_canonical(const char *text, struct addr *out)
+{
+	char again[ADDR_TEXT];
+
+	return inet_pton(AF_INET6, text, out->b) == 1 &&
+		inet_ntop(AF_INET6, out->b, again, sizeof(again)) != NULL &&
+		strcmp(again, text) == 0;
+}
+
+Test(addr, is_read_as_the_c_library_reads_it)
+{
+	static const char *const pieces[] = { ":", ":", ":", "0", "1", "9", "a", "f", "12", "abc",
+		"02bc", "00", "ffff", "12345", "A", "g", ".", "1.2.3.4", "::", ":0:0:", " " };
+	struct addr ours, theirs;
+	unsigned good = 0;
+	uint32_t dice = 1;
+
+	for (unsigned n = 0; n < 2000000; n++) {
+		char text[256] = "2", *at = text + n % 2;
+		bool is;
+
+		/* Most often a group and a colon in turn. */
+		for (unsigned i = 0; i < 16; i++) {
+			dice = dice * 1664525 + 1013904223;
+			if ((dice >> 24) < 12 && i > 1)
+				break;
+			at = stpcpy(at,
+				(dice >> 16 & 15) == 0
+					? pieces[(dice >> 8) % (sizeof(pieces) / sizeof(pieces[0]))]
+					: i % 2 == 0 ? ":"
+						     : pieces[3 + (dice >> 10) % 7]);
+		}
+		*at = '\0';
+		is = is_canonical(text, &theirs);
+		if (addr_read_canonical(text, &ours) != is || (is && addr_cmp(&ours, &theirs) != 0))
+			cr_assert_fail("%s", text);
+		good += is;
+	}
+	cr_assert_gt(good, 10000);
+}
+
 Test(addr, says_what_is_no_address)
 {
 	struct addr addr;
@@ -89,6 +133,47 @@ Test(addr, refuses_a_key_that_is_not_64_digits)
 	cr_assert_not(pubkey_parse("00", &key));
 	cr_assert_not(pubkey_parse(
 		"zz00000000000000000000000000000000000000000000000000000000000000", &key));
+}
+
+Test(json, finds_a_byte_that_does_not_belong_wherever_it_stands)
+{
+	for (int c = 0; c < 256; c++)
+		for (size_t len = 3; len < 28; len++)
+			for (size_t at = 1; at < len - 1; at++) {
+				bool may = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+				char text[32];
+				struct cJSON *root;
+				struct err e = ERR_INIT;
+
+				memset(text, 'a', sizeof(text));
+				text[0] = text[len - 1] = '"';
+				text[at] = (char)c;
+				if ((json_parse(text, len, len, ERR_REMOTE, &root, &e) == 0) != may)
+					cr_assert_fail("%d at %zu of %zu", c, at, len);
+				cJSON_Delete(root);
+			}
+}
+
+Test(arena, begins_anew)
+{
+	struct arena *a = arena_new();
+	char *first = arena_alloc(a, 100, 1), *again;
+
+	memset(first, 'x', 100);
+	arena_alloc(a, 100000, 1);
+	arena_alloc(a, 20000, 1);
+	arena_reset(a);
+	for (int i = 0; i < 1000; i++) {
+		again = arena_alloc(a, 100, 1);
+		for (int j = 0; j < 100; j++)
+			cr_assert_eq(again[j], 0);
+		memset(again, 'x', 100);
+	}
+	arena_reset(a);
+	arena_alloc(a, 1, 1000000);
+	arena_reset(a);
+	arena_reset(a);
+	arena_free(a);
 }
 
 Test(name, is_one_label)
