@@ -68,17 +68,12 @@ int parcel_of_json(const struct cJSON *object, struct arena *a, struct parcel *o
 
 int parcel_parse(const char *json, size_t len, struct arena *a, struct parcel *out, struct err *e)
 {
-	struct arena *scratch = arena_new();
 	const struct cJSON *root;
-	int rc = -1;
 
 	*out = (struct parcel){ 0 };
-	if (json_parse_in(scratch, json, len, ROSTER_BYTES_MAX, ERR_REMOTE, &root, e) < 0)
-		err_wrap(e, "roster refused");
-	else
-		rc = parcel_of_json(root, a, out, e);
-	arena_free(scratch);
-	return rc;
+	if (json_parse_in(a, json, len, ROSTER_BYTES_MAX, ERR_REMOTE, &root, e) < 0)
+		return err_wrap(e, "roster refused");
+	return parcel_of_json(root, a, out, e);
 }
 
 /* Base 64 and codes need no JSON escape. */

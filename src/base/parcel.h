@@ -25,7 +25,7 @@ struct parcel {
 /*
  * Plain: as roster_parse. Sealed: "jails" is an empty list, "sealed" is 4 to SEAL_TEXT_MAX characters of
  * base64 with its padding; both at most ROSTER_BYTES_MAX bytes. Keys that are not known are ignored; one of
- * these that comes twice is refused. ERR_REMOTE.
+ * these that comes twice is refused. The JSON that it builds meanwhile stays in the arena too. ERR_REMOTE.
  */
 int parcel_parse(const char *json, size_t len, struct arena *a, struct parcel *out, struct err *e);
 

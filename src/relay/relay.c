@@ -335,7 +335,9 @@ int relay_serve(const struct relay_conf *c, struct err *e)
 	int signals = -1, rc = -1;
 	bool reloads;
 
-	if (sodium_init() < 0)
+	/* Seeded by the kernel, which is not asked for every code and token. */
+	if (randombytes_set_implementation(&randombytes_internal_implementation) < 0 ||
+		sodium_init() < 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "libsodium did not start");
 	if (check(c, &trusted, &where, e) < 0 || allow_files(c, e) < 0)
 		return -1;

@@ -13,7 +13,8 @@ static bool add_headers(struct MHD_Response *response, const struct answer *answ
 {
 	char seconds[16];
 
-	snprintf(seconds, sizeof(seconds), "%d", answer->retry_after);
+	if (answer->retry_after != 0)
+		snprintf(seconds, sizeof(seconds), "%d", answer->retry_after);
 	return add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 		       answer->type != NULL ? answer->type : "text/plain; charset=utf-8") &&
 		add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") &&

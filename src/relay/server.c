@@ -42,6 +42,8 @@ struct server {
 	struct service service;
 	struct proxies trusted;
 	atomic_uint busy; /* requests under way */
+	/* One that is ready for the next answer, so that most find its memory warm; or NULL. */
+	_Atomic(struct arena *) spare;
 	atomic_bool stopping;
 };
 
@@ -86,10 +88,25 @@ static bool take(struct exchange *x, size_t n, enum memory_use use)
 	return true;
 }
 
+static struct arena *arena_take(struct server *s)
+{
+	struct arena *a = atomic_exchange(&s->spare, NULL);
+
+	return a != NULL ? a : arena_new();
+}
+
+static void arena_give(struct server *s, struct arena *a)
+{
+	if (a == NULL)
+		return;
+	arena_reset(a);
+	arena_free(atomic_exchange(&s->spare, a));
+}
+
 /* What was needed to make the answer; the answer itself, of n bytes, is with libmicrohttpd. */
 static void release(struct exchange *x, size_t n)
 {
-	arena_free(x->arena);
+	arena_give(x->server, x->arena);
 	free(x->body);
 	x->arena = NULL;
 	x->body = NULL;
@@ -236,7 +253,7 @@ static bool prepare(struct exchange *x)
 		answer_no_memory(&x->server->service, &x->answer);
 		return false;
 	}
-	x->arena = arena_new();
+	x->arena = arena_take(x->server);
 	return true;
 }
 
@@ -280,7 +297,7 @@ static enum MHD_Result begin(struct exchange *x, struct MHD_Connection *connecti
 /* Room for n bytes more. */
 static bool grow(struct exchange *x, size_t n)
 {
-	size_t cap = x->cap == 0 ? 4096 : x->cap * 2;
+	size_t cap = x->cap == 0 ? 1024 : x->cap * 2;
 	char *body;
 
 	while (cap - x->len < n)
@@ -395,6 +412,7 @@ int server_start(struct server **out, int listen_fd, const struct service *servi
 	s->service = *service;
 	s->trusted = c->trusted;
 	atomic_init(&s->busy, 0);
+	atomic_init(&s->spare, NULL);
 	atomic_init(&s->stopping, false);
 	if (patience_new(&s->patience, (int64_t)c->request_s * 1000, e) < 0) {
 		close(listen_fd);
@@ -428,5 +446,6 @@ void server_stop(struct server *s)
 	MHD_stop_daemon(s->daemon);
 	patience_free(s->patience);
 	responses_free(&s->responses);
+	arena_free(s->spare);
 	free(s);
 }
