@@ -209,7 +209,7 @@ class Bench:
 
     def say(self, name, ratio, limit, figures):
         self.failed = self.failed or ratio > limit
-        print(f"{name:22} {ratio:6.2f}       limit {limit:<9g}({figures})", flush=True)
+        print(f"{name:22} {ratio:7.3f}      limit {limit:<9g}({figures})", flush=True)
 
 
 def rounds(n, servers, measure):
@@ -266,7 +266,7 @@ def pair(bench, servers, counts):
         count = counts[server.name]
         return {"each": bench.load("pair", server, count)["cpu"] / count}
 
-    seen = rounds(7, servers, measure)
+    seen = rounds(15, servers, measure)
     bench.stop()
     return seen
 
