@@ -125,9 +125,12 @@ clean: ## remove build/
 	rm -rf build
 
 ##@ Test
+JOBS   := $(shell getconf _NPROCESSORS_ONLN)
+GOLDEN := $(patsubst %,$(BUILD)/tests/golden/%,plan pf seal)
+
 # Each lab is a machine of its own, so they run side by side. More than these get in each other's way: what waits
 # for a daemon asks again and again.
-LAB_JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
+LAB_JOBS ?= $(shell echo $$(($(JOBS) * 3 / 2)))
 # netns, freebsd, freebsd-ssh, jailrun or all
 LAB_PLATFORM ?= netns
 
@@ -136,12 +139,18 @@ LAB_PLATFORM ?= netns
 SAN_LABS := concurrent drift-dns drift-overlay hostile-relay json kill pairing relay relay-redis rendezvous revoke \
 	status-roster drift-pf@freebsd pf-anchor@freebsd ssh@freebsd-ssh jrun@jailrun
 
-check: lint ## everything: lint, fuzz, load for a moment, unit, golden and lab tests in release and sanitized
+check: ## everything: lint, fuzz, load for a moment, unit, golden and lab tests in release and sanitized
+	$(MAKE) -j$(JOBS) VARIANT=release built
+	$(MAKE) VARIANT=release lint
 	$(MAKE) fuzz
 	$(MAKE) VARIANT=release LAB_PLATFORM=all test
+	$(MAKE) -j$(JOBS) VARIANT=san built
 	$(MAKE) VARIANT=san unit golden
 	$(MAKE) load SECONDS=10
 	$(MAKE) VARIANT=san LAB="$(SAN_LABS)" lab
+
+# What the tests are made of, which is compiled side by side; they themselves run one after the other.
+built: $(BUILD)/jmesh $(BUILD)/tests/unit/unit $(GOLDEN) $(BUILD)/tests/load/load $(BUILD)/tests/lab/standin
 
 test: unit golden lab ## unit, golden and lab tests in one variant
 
@@ -158,11 +167,11 @@ $(BUILD)/tests/unit/clock.so: tests/unit/preload/clock.c Makefile
 	$(call say,CC)
 	$(Q)$(CC) -std=c17 $(STANDARD_LINUX) -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 
-golden: $(BUILD)/jmesh $(patsubst %,$(BUILD)/tests/golden/%,plan pf seal) ## outputs compared with the files in tests/golden
+golden: $(BUILD)/jmesh $(GOLDEN) ## outputs compared with the files in tests/golden
 	@sh tests/lab/run -v $(BUILD) golden
 
 $(BUILD)/tests/golden/pf: $(BUILD)/tests/unit/pf_port.o
-$(patsubst %,$(BUILD)/tests/golden/%,plan pf seal): $(BUILD)/tests/golden/%: $(BUILD)/tests/golden/%.o $(BUILD)/libjmesh.a
+$(GOLDEN): $(BUILD)/tests/golden/%: $(BUILD)/tests/golden/%.o $(BUILD)/libjmesh.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
@@ -191,15 +200,20 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libjmesh.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
-# libFuzzer is clang's. As many targets run at a time as there are processors.
+# libFuzzer is clang's. One target more runs at a time than there are processors: sh_quote waits for its
+# shell half of the time, or the shell for it.
 SECONDS ?= 60
-FUZZ    ?= $(basename $(notdir $(FUZZ_SRC)))
+FUZZ    ?= sh_quote $(filter-out sh_quote,$(basename $(notdir $(FUZZ_SRC))))
+FUZZ_JOBS ?= $(shell echo $$(($(JOBS) + 1)))
 
 fuzz: ## random input for the parsers (FUZZ=NAME: one target; SECONDS=60 for each)
+	$(MAKE) -j$(JOBS) VARIANT=fuzz CC=clang fuzz-built
 	$(MAKE) VARIANT=fuzz CC=clang fuzz-run
 
-fuzz-run: $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZ))
-	@printf '%s\n' $(FUZZ) | xargs -P $$(getconf _NPROCESSORS_ONLN) -n 1 sh tests/fuzz/run $(BUILD) $(SECONDS)
+fuzz-built: $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZ))
+
+fuzz-run: fuzz-built
+	@printf '%s\n' $(FUZZ) | xargs -P $(FUZZ_JOBS) -n 1 sh tests/fuzz/run $(BUILD) $(SECONDS)
 
 $(BUILD)/libfuzzed.a: $(call obj,$(FUZZED_SRC))
 	@rm -f $@
@@ -239,7 +253,7 @@ purity: $(call obj,$(PURE_SRC)) ## the pure parts call nothing that reaches the 
 # The whole program as it is made elsewhere, so that nothing portable leans on what is Linux's own.
 portable: ## what is not Linux's own compiles and links without Linux, as POSIX
 	@STANDARD='$(STANDARD)' sh tests/portable.sh $(CC) -std=c17 $(CPPFLAGS) $(PKG_CFLAGS) $(WARNINGS)
-	@$(MAKE) --no-print-directory SYSTEM=elsewhere BUILD=build/elsewhere/$(notdir $(firstword $(CC))) \
+	@$(MAKE) -j$(JOBS) --no-print-directory SYSTEM=elsewhere BUILD=build/elsewhere/$(notdir $(firstword $(CC))) \
 		OPT_$(VARIANT)=-O0 CPPFLAGS='-U__linux__ -Ulinux -Itests/portable' all
 	@echo "portable: $(words $(filter-out $(LINUX_SRC),$(LIB_SRC))) files"
 
@@ -282,5 +296,5 @@ help: ## this text
 	@awk -F':.*## ' '/^##@ /{ printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## /{ printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all clean check test unit golden lab demo bench bench-run fuzz fuzz-run load load-run lint format format-check layers purity \
+.PHONY: all clean check built test unit golden lab demo bench bench-run fuzz fuzz-built fuzz-run load load-run lint format format-check layers purity \
 	portable tidy docs-check packaging-check install dist help
