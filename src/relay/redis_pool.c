@@ -182,6 +182,9 @@ static int refuse_refusal(const struct redis_said *said, struct err *e)
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	size_t n = strspn(said->text, letters);
 
+	if (text_begins(said->text, "NOAUTH"))
+		return err_set(e, ERR_REMOTE, NOWHERE,
+			"it wants a password, which belongs into the URL in JMESH_STORE");
 	return err_set(e, ERR_REMOTE, NOWHERE, "it refuses: %.*s", n < 24 ? (int)n : 24,
 		n > 0 ? said->text : "no reason is given");
 }

@@ -326,6 +326,19 @@ static int serve(const struct relay_conf *c, const struct proxies *trusted,
 	return rc;
 }
 
+/* Behind a firewall it may be what is meant. */
+static void warn_of_everybody(const struct proxies *trusted)
+{
+	for (size_t i = 0; i < trusted->n; i++)
+		if (trusted->v[i].bits == 0 ||
+			(trusted->v[i].bits == 96 && peer_is_v4(&trusted->v[i].net))) {
+			log_say("--trusted-proxy trusts everybody: whoever reaches the relay past "
+				"its "
+				"proxy can say that he is another, and is under no limit");
+			return;
+		}
+}
+
 int relay_serve(const struct relay_conf *c, struct err *e)
 {
 	struct listeners listeners = { LISTENER_NONE, LISTENER_NONE };
@@ -343,6 +356,7 @@ int relay_serve(const struct relay_conf *c, struct err *e)
 		return -1;
 	if (c->tls_cert != NULL && tls_load(c->tls_cert, c->tls_key, e) < 0)
 		return -1;
+	warn_of_everybody(&trusted);
 	/* On a terminal SIGHUP says that it is gone, in a service that it is to be read again. */
 	reloads = c->tls_cert != NULL || isatty(STDIN_FILENO) == 0;
 	if (listen_all(c, &listeners, e) < 0 || signals_catch(reloads, &signals, e) < 0)

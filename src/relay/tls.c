@@ -121,6 +121,14 @@ int tls_load(const char *cert_file, const char *key_file, struct err *e)
 	if (pem_read(cert_file, p.a, &p.cert, e) < 0 || pem_read(key_file, p.a, &p.key, e) < 0)
 		goto out;
 	why = check(&p);
+	if (why == GNUTLS_E_DECRYPTION_FAILED) {
+		err_set(e, ERR_CONFIG, NOWHERE,
+			"the key %s is encrypted, and nobody is here to ask for its passphrase: "
+			"give one "
+			"that needs none",
+			key_file);
+		goto out;
+	}
 	if (why < 0) {
 		err_set(e, ERR_CONFIG, NOWHERE, "the certificate %s and the key %s: %s", cert_file,
 			key_file, gnutls_strerror(why));

@@ -216,3 +216,20 @@ Test(relay_proxy, an_address_is_written_as_the_c_library_writes_it)
 	peer_format(&unknown, text);
 	cr_assert_str_eq(text, "-");
 }
+
+Test(relay_proxy, says_that_everybody_is_trusted)
+{
+	static const char *const lists[][2] = { { "10.0.0.0/8", "0.0.0.0/0" },
+		{ "127.0.0.1", "::/0" }, { "10.0.0.0/8", "127.0.0.1" } };
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		struct relay r =
+			relay_up((struct relay_conf){ .trusted = lists[i], .n_trusted = 2 });
+
+		char *log = relay_log(&r);
+
+		cr_assert_eq(strstr(log, "trusts everybody") != NULL, i < 2, "%s", log);
+		free(log);
+		relay_down(&r);
+	}
+}

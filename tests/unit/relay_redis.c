@@ -496,6 +496,10 @@ Test(relay_redis, the_password_is_told_to_redis_alone)
 	cr_assert_null(strstr(log, "hush"), "%s", log);
 	free(log);
 	relay_down(&r);
+	r = relay_up((struct relay_conf){ .store = redis.url });
+	expect(&r, "POST", "/pair", NULL, WEB, 503, NULL);
+	cr_assert(relay_logged(&r, "it wants a password"));
+	relay_down(&r);
 	r = relay_up((struct relay_conf){ .store = with, .store_seen = true });
 	cr_assert_eq(relay_wait(&r), 1);
 	cr_assert(relay_logged(&r, "as JMESH_STORE"));

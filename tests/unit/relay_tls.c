@@ -216,6 +216,8 @@ Test(relay_tls, does_not_start_with_half_a_pair_or_a_bad_one)
 	expect_no_start(second, key, "the certificate ");
 	expect_no_start(key, key, "the certificate ");
 	expect_no_start(cert, cert, "the certificate ");
+	run("openssl pkey -in key1 -aes128 -passout pass:x -out key");
+	expect_no_start(cert, key, "is encrypted");
 }
 
 /* Plain HTTP, and a handshake that stops anywhere: neither is answered in HTTP, and others are served. */
