@@ -64,6 +64,17 @@ static bool is_plain(unsigned char c)
 	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* Hexadecimal: cJSON takes what is none for a NUL. */
+static bool has_four_digits(const char *text, size_t len)
+{
+	if (len < 4)
+		return false;
+	for (size_t i = 0; i < 4; i++)
+		if (hex_digit(text[i]) < 0)
+			return false;
+	return true;
+}
+
 /*
  * What RFC 8259 forbids and cJSON accepts, and the mark at the beginning that it lets a reader pass over: what
  * looks at the text itself would not. In JSON a backslash stands only in strings.
@@ -98,6 +109,9 @@ static const char *unfit(const char *text, size_t len, size_t *at)
 		if (c == '\\') {
 			if (len - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
 				return "a NUL in a string";
+			if (len - i > 1 && text[i + 1] == 'u' &&
+				!has_four_digits(text + i + 2, len - i - 2))
+				return "an unknown escape";
 			n = 2; /* what is escaped is neither a quote nor another backslash */
 			if (len - i > 1 &&
 				((unsigned char)text[i + 1] < 0x20 ||

@@ -154,6 +154,27 @@ Test(json, finds_a_byte_that_does_not_belong_wherever_it_stands)
 			}
 }
 
+Test(json, takes_an_escape_of_four_digits_and_no_other)
+{
+	static const struct {
+		const char *text;
+		bool is;
+	} cases[] = { { "\"\\u0041\"", true }, { "\"\\uABcd\"", true }, { "\"\\\\uZZZZ\"", true },
+		{ "\"\\uZZZZ\"", false }, { "\"\\u00K0x\"", false }, { "\"\\u-001\"", false },
+		{ "\"\\u004\"", false }, { "\"\\u\"", false }, { "\"\\u0000\"", false },
+		{ "\"\\u", false } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err e = ERR_INIT;
+		struct cJSON *root;
+		int rc =
+			json_parse(cases[i].text, strlen(cases[i].text), 64, ERR_REMOTE, &root, &e);
+
+		cr_assert_eq(rc, cases[i].is ? 0 : -1, "%s: %s", cases[i].text, e.text);
+		cJSON_Delete(root);
+	}
+}
+
 Test(arena, begins_anew)
 {
 	struct arena *a = arena_new();
