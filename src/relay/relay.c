@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "os/clock.h"
+#include "os/heap.h"
 #include "os/processors.h"
 #include "relay/admin.h"
 #include "relay/listen.h"
@@ -348,6 +349,7 @@ int relay_serve(const struct relay_conf *c, struct err *e)
 	int signals = -1, rc = -1;
 	bool reloads;
 
+	heap_share();
 	/* Seeded by the kernel, which is not asked for every code and token. */
 	if (randombytes_set_implementation(&randombytes_internal_implementation) < 0 ||
 		sodium_init() < 0)
