@@ -386,10 +386,6 @@ static void join(const struct service *s, const struct request *r, const struct 
 			"this pairing is not sealed: join it with its code alone and plain: "
 			"true\n");
 		break;
-	case STORE_FULL:
-		too_many(s, REFUSED_RELAY_PAIRINGS,
-			"the relay holds too many rosters: try again later\n", 60, out);
-		break;
 	case STORE_NO_MEMORY:
 		answer_no_memory(s, out);
 		break;

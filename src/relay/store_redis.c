@@ -48,6 +48,7 @@ static const struct meaning meanings[] = {
 	{ "waiting", STORE_WAITING, false },
 	{ "gone", STORE_GONE, false },
 	{ "full", STORE_FULL, false },
+	{ "memory", STORE_NO_MEMORY, false },
 	{ "many", STORE_TOO_MANY, false },
 	{ "taken", STORE_TAKEN, false },
 	{ "drawn", STORE_TAKEN, false },

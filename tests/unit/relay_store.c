@@ -452,7 +452,7 @@ Test(relay_store_redis, bounds_bytes_and_gives_up_repetitions_first)
 	create(&b, 0);
 	cr_assert_eq(read_as(&b, &t, t.token, 0), STORE_GONE);
 	cr_assert_eq(join(&b, &u, NULL, 0), STORE_OK);
-	cr_assert_eq(store_create(b.store, &alice, &our_side, NULL, 0, &v), STORE_FULL);
+	cr_assert_eq(store_create(b.store, &alice, &our_side, NULL, 0, &v), STORE_NO_MEMORY);
 	cr_assert_eq(read_as(&b, &u, NULL, 0), STORE_OK);
 	bench_free(&b);
 }
