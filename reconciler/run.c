@@ -213,21 +213,35 @@ static void find_needs(struct run *r, struct view *v)
 	}
 }
 
+/* What the file asks for, and what is in force from an earlier one. */
+static void notice_trust(struct run *r, struct view *v, const struct mesh_peer *peer)
+{
+	const struct lock_peer *locked = lock_find(&v->lock, peer->name);
+
+	if (peer->plain)
+		strs_push(r->a, &v->notices,
+			arena_printf(r->a,
+				"the pairing with peer '%s' is UNAUTHENTICATED (plain: true): "
+				"whoever runs the relay, or guesses the code first, chooses whose "
+				"addresses are let in",
+				peer->name));
+	else if (!peer->has_roster && locked != NULL && !locked->sealed)
+		strs_push(r->a, &v->notices,
+			arena_printf(r->a,
+				"the roster of peer '%s' came UNAUTHENTICATED, and its addresses "
+				"are "
+				"let in until it has paired anew or is forgotten (jmesh teardown "
+				"--peer %s --forget)",
+				peer->name, peer->name));
+}
+
 static void find_notices(struct run *r, struct view *v)
 {
 	struct roster ours = run_roster(r, v);
 	const char *digest = roster_digest(&ours, r->a);
 
 	for (size_t i = 0; i < r->mesh->n_peers; i++)
-		if (r->mesh->peers[i].plain)
-			strs_push(r->a, &v->notices,
-				arena_printf(r->a,
-					"the pairing with peer '%s' is UNAUTHENTICATED (plain: "
-					"true): "
-					"whoever runs the relay, or guesses the code first, "
-					"chooses whose "
-					"addresses are let in",
-					r->mesh->peers[i].name));
+		notice_trust(r, v, &r->mesh->peers[i]);
 	/* With a jail or a key missing it is not known who we are. */
 	if (v->n_ours != v->nodes.n || v->failed.n != 0)
 		return;

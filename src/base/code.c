@@ -173,7 +173,7 @@ out:
 	return rc;
 }
 
-bool secret_is_weak(const struct secret *s)
+static bool is_pattern(const struct secret *s)
 {
 	uint32_t seen = 0;
 	int kinds = 0, steps = 0;
@@ -200,6 +200,27 @@ bool secret_is_weak(const struct secret *s)
 		weak = memcmp(s->b, s->b + period, SECRET_LEN - period) == 0;
 	sodium_memzero(d, sizeof(d));
 	return weak || kinds < KINDS_MIN || steps > STEPS_MAX;
+}
+
+/* A key that somebody typed: a count, mostly one byte, or words. Of random ones one in ten million is. */
+static bool bytes_are_weak(const struct secret *s)
+{
+	int steps = 0, run = 1, longest = 1, letters = 0;
+
+	for (size_t i = 0; i < SECRET_LEN; i++) {
+		letters += s->b[i] >= 0x20 && s->b[i] < 0x7f;
+		if (i == 0)
+			continue;
+		steps += (uint8_t)(s->b[i] - s->b[i - 1]) == (uint8_t)(s->b[1] - s->b[0]);
+		run = s->b[i] == s->b[i - 1] ? run + 1 : 1;
+		longest = run > longest ? run : longest;
+	}
+	return steps == SECRET_LEN - 1 || longest >= 6 || letters == SECRET_LEN;
+}
+
+bool secret_is_weak(const struct secret *s)
+{
+	return is_pattern(s) || bytes_are_weak(s);
 }
 
 void pass_format(const char *code, const struct secret *s, char text[PASS_TEXT])
@@ -233,7 +254,7 @@ int pass_parse(const char *text, struct pass *out, struct err *e)
 			*c = (char)(*c - 'A' + 'a');
 	if (secret_parse(text + len + 1, strlen(text + len + 1), &out->secret, e) < 0)
 		return -1;
-	if (secret_is_weak(&out->secret))
+	if (is_pattern(&out->secret))
 		return refuse_secret(e, "it is a pattern that anybody could guess");
 	return 0;
 }

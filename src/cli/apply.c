@@ -130,6 +130,7 @@ int cmd_apply(const struct options *o, struct arena *a)
 
 	if (host_open(&h, o, a) < 0)
 		goto out;
+	h.pairs_not = !o->pair;
 	pair = !o->pair ? RUN_PAIR_NOT : o->wait == 0 ? RUN_PAIR_ONCE : RUN_PAIR_WAIT;
 	rc = run_apply(&h.run, pair, &report, &e);
 	if (rc == 0)
@@ -200,7 +201,7 @@ int cmd_teardown(const struct options *o, struct arena *a)
 		host_complain(&h, &e);
 		goto out;
 	}
-	h.tears_down = true;
+	h.pairs_not = h.tears_down = true;
 	rc = run_teardown(&h.run, o->peer, &report, &e);
 	if (rc == 0 && o->forget && report.failed.n == 0 && !report.interrupted)
 		rc = forget(&h, a, &report, &e);

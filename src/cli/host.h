@@ -21,6 +21,7 @@ struct host {
 	struct run_hooks hooks;
 	struct statelock statelock;
 	bool locked;       /* it was held before */
+	bool pairs_not;    /* no handshake is run: what one needs may be missing */
 	bool tears_down;   /* those who wait for a pairing must not bring back what goes */
 	struct strs shown; /* codes that this run has shown */
 	int64_t deadline;  /* clock_ms() when waiting for pairings ends; 0 until it has begun */

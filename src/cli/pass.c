@@ -128,16 +128,21 @@ static int take_secret(const struct host *h, const struct mesh_peer *peer, struc
 int pass_find(void *ctx, const struct mesh_peer *peer, struct arena *a, const struct pass **pass,
 	struct err *e)
 {
+	const struct host *h = ctx;
 	struct pass *out = arena_alloc(a, 1, sizeof(*out));
 	bool found = true;
 	int rc = 0;
 
 	if (peer->pair == PAIR_JOIN)
-		rc = take_code(ctx, peer, a, out, &found, e);
+		rc = take_code(h, peer, a, out, &found, e);
 	else if (peer->pair == PAIR_RENDEZVOUS)
-		rc = take_secret(ctx, peer, a, out, e);
+		rc = take_secret(h, peer, a, out, e);
 	else
 		found = false;
+	if (rc < 0 && h->pairs_not) {
+		found = false;
+		rc = 0;
+	}
 	*pass = rc == 0 && found ? out : NULL;
 	return rc;
 }

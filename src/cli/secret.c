@@ -16,9 +16,7 @@ int cmd_secret(const struct options *o, struct arena *a)
 		err_set(&e, ERR_SYSTEM, NOWHERE, "libsodium does not start");
 		return complain(o, &e);
 	}
-	do
-		dice_secret(&secret);
-	while (secret_is_weak(&secret));
+	dice_secret(&secret);
 	secret_format(&secret, text);
 	puts(text);
 	sodium_memzero(&secret, sizeof(secret));

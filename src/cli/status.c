@@ -289,6 +289,7 @@ int cmd_status(const struct options *o, struct arena *a)
 
 	if (host_open(&h, o, a) < 0)
 		goto out;
+	h.pairs_not = true;
 	if (run_look(&h.run, &s.v, &e) < 0 ||
 		pending_list(h.state_dir, a, &s.pending, &s.n_pending, &e) < 0) {
 		host_complain(&h, &e);

@@ -13,5 +13,7 @@ void dice_code(char code[CODE_TEXT])
 
 void dice_secret(struct secret *out)
 {
-	randombytes_buf(out->b, sizeof(out->b));
+	do
+		randombytes_buf(out->b, sizeof(out->b));
+	while (secret_is_weak(out));
 }

@@ -5,6 +5,6 @@
 #include "base/code.h"
 
 void dice_code(char code[CODE_TEXT]);
-void dice_secret(struct secret *out); /* the caller wipes it */
+void dice_secret(struct secret *out); /* none that is weak; the caller wipes it */
 
 #endif

@@ -14,10 +14,12 @@ enum {
 	POLL_LAST_MS = 3000,
 	/* A relay that forgets codes as fast as it makes them is broken. */
 	RENEWALS_MAX = 3,
-	/* A rendezvous that is taken and cannot be joined is one that was used: it goes within a minute. */
-	TAKEN_FIRST_MS = 4000,
-	/* Each try costs two wrong codes; in a minute that is about what a relay lets pass (limit.h). */
-	TAKEN_LAST_MS = 24000,
+	/*
+	 * A rendezvous that is taken and cannot be joined is one that was used: it goes within a minute. Each try
+	 * costs two wrong codes, and both sides may have one address; in a minute that is about what a relay lets
+	 * pass (limit.h).
+	 */
+	TAKEN_MS = 20000,
 	/* A pairing that was used up goes within that time. */
 	USED_MS = 60000,
 	/* No relay keeps a pairing longer. */
@@ -393,12 +395,9 @@ static void poll_unknown(struct run *r, struct job *job)
  */
 static void come_back(struct run *r, struct job *job)
 {
-	job->gap = job->gap < TAKEN_FIRST_MS   ? TAKEN_FIRST_MS
-		: job->gap * 2 > TAKEN_LAST_MS ? TAKEN_LAST_MS
-					       : job->gap * 2;
 	attempt(r, job, SEAL_CREATE);
 	job->asked = true;
-	job->next_at = clock_ms() + job_jitter(job->gap);
+	job->next_at = clock_ms() + job_jitter(TAKEN_MS);
 }
 
 /*
@@ -407,7 +406,6 @@ static void come_back(struct run *r, struct job *job)
  */
 static void used_up(struct run *r, struct job *job)
 {
-	job->gap = 0;
 	attempt(r, job, SEAL_CREATE);
 	job->asked = true;
 	job->next_at = clock_ms() + job_jitter(USED_MS);

@@ -19,7 +19,7 @@ struct job {
 	bool asked;  /* the relay has answered in this run, and there is nothing to do but wait */
 	bool gone;   /* the last poll found the code unknown */
 	int64_t next_at; /* when to ask again */
-	int gap;         /* until the next poll or try, ms */
+	int gap;         /* until the next poll, ms */
 	int64_t since;   /* the first of the tries that have failed in a row */
 	unsigned tries;  /* how many those are */
 	unsigned renewals;

@@ -383,8 +383,8 @@ static void join(const struct service *s, const struct request *r, const struct 
 		break;
 	case STORE_PLAIN:
 		refuse(out, 409,
-			"this pairing is not sealed: join it with its code alone and plain: "
-			"true\n");
+			"this pairing is not sealed: its creator has plain: true, which had better "
+			"go there; else join it with plain: true and the code alone\n");
 		break;
 	case STORE_NO_MEMORY:
 		answer_no_memory(s, out);

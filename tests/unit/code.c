@@ -240,7 +240,10 @@ Test(secret, is_weak_where_it_is_a_pattern)
 {
 	static const char *const weak[] = { "00000000000000000000000000000000",
 		"ffffffffffffffffffffffffffffffff", "0123456789abcdef0123456789abcdef",
-		"a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1", "00000000000000000000000000000001" };
+		"a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1", "00000000000000000000000000000001",
+		"000102030405060708090a0b0c0d0e0f", "00020406080a0c0e10121416181a1c1e",
+		"fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0", "00000000000000004a8d15c3f07b29e6",
+		"6d7973656372657470617373776f7264", "4a8d15c3f07b777777777777299e36d1" };
 	struct secret s;
 
 	for (size_t i = 0; i < sizeof(weak) / sizeof(weak[0]); i++) {

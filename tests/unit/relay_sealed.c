@@ -224,8 +224,8 @@ Test(relay_sealed, a_join_of_the_other_kind_is_told_which_and_uses_nothing_up)
 			"this pairing is sealed: join it with jmesh and the secret behind the "
 			"'#'\n");
 		see(&r, "POST", plain.path, i % 2 == 0 ? NULL : key, theirs, 409,
-			"this pairing is not sealed: join it with its code alone and plain: "
-			"true\n");
+			"this pairing is not sealed: its creator has plain: true, which had better "
+			"go there; else join it with plain: true and the code alone\n");
 	}
 	see(&r, "POST", sealed.path, NULL, theirs, 200, ours);
 	see(&r, "POST", plain.path, NULL, WEB, 200, WEB);
