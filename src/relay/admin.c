@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "os/clock.h"
+#include "relay/patience.h"
 
 enum { IDLE_SECONDS = 10, CONNECTION_MEMORY = 8 * 1024 };
 
 struct admin {
 	struct MHD_Daemon *daemon;
+	struct patience *patience;
 	struct service service;
 };
 
@@ -85,6 +87,37 @@ static void on_log(void *cls, const char *fmt, va_list ap)
 	(void)ap;
 }
 
+/* Who sends a byte now and then would hold one of few connections for ever. */
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+	enum MHD_ConnectionNotificationCode what)
+{
+	const struct admin *a = cls;
+	const union MHD_ConnectionInfo *fd =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context =
+			fd != NULL ? patience_add(a->patience, fd->connect_fd, clock_ms()) : NULL;
+	} else if (*context != NULL) {
+		patience_remove(a->patience, *context);
+		*context = NULL;
+	}
+}
+
+/* A request is answered, or given up. */
+static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+	enum MHD_RequestTerminationCode why)
+{
+	const struct admin *a = cls;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	(void)con_cls;
+	if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK && info != NULL &&
+		info->socket_context != NULL)
+		patience_renew(a->patience, info->socket_context, clock_ms());
+}
+
 int admin_start(struct admin **out, int listen_fd, const struct service *service, struct err *e)
 {
 	struct admin *a = calloc(1, sizeof(*a));
@@ -92,15 +125,22 @@ int admin_start(struct admin **out, int listen_fd, const struct service *service
 	if (a == NULL)
 		abort();
 	a->service = *service;
-	a->daemon =
-		MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG,
-			0, NULL, NULL, on_request, a, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-			MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-			(unsigned)ADMIN_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-			(unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-			(size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	if (patience_new(&a->patience, IDLE_SECONDS * 1000, e) < 0) {
+		close(listen_fd);
+		free(a);
+		return -1;
+	}
+	a->daemon = MHD_start_daemon(
+		MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+		on_request, a, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, a, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, a, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)ADMIN_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (a->daemon == NULL) {
 		close(listen_fd);
+		patience_free(a->patience);
 		free(a);
 		return err_set(e, ERR_SYSTEM, NOWHERE, "the HTTP server for --admin did not start");
 	}
@@ -113,5 +153,6 @@ void admin_stop(struct admin *a)
 	if (a == NULL)
 		return;
 	MHD_stop_daemon(a->daemon);
+	patience_free(a->patience);
 	free(a);
 }

@@ -72,7 +72,7 @@ const char page_html[] =
 	"</pre></li>\n"
 	"<li><p>Tell the whole code to the other side by a way that you trust, such as a call. "
 	"There, join with it:</p>\n"
-	"<pre>jmesh apply --code &#39;laptop=<var>CODE</var>&#39;\n"
+	"<pre>jmesh apply \\\n  --code &#39;laptop=<var>CODE</var>&#39;\n"
 	"</pre></li>\n"
 	"</ol>\n"
 	"\n"

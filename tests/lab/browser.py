@@ -13,7 +13,7 @@ import sys
 
 WORDS = [
     "programs use this address", "How to pair two machines", "pair: create", "pair: join", "jmesh apply",
-    "jmesh apply --code 'laptop=CODE'", "81-zephyr-night-climb#K7QF-", "never goes to a relay", "plain: true",
+    "--code 'laptop=CODE'", "81-zephyr-night-climb#K7QF-", "never goes to a relay", "plain: true",
 ]
 INJECTED = b"""<script>document.title = "injected"</script><img src="/x.png" onerror="document.title = 'injected'">
 <style>body { display: none }</style><iframe src="/"></iframe></main>"""

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "relay_lab.h"
@@ -258,5 +259,22 @@ Test(relay_admin, counts_what_is_refused)
 	text = metrics(&admin);
 	cr_assert_eq(value_in(text, "jmesh_relay_refused_total{limit=\"create\"}"), 0);
 	free(text);
+	relay_down(&r);
+}
+
+Test(relay_admin, who_sends_a_byte_now_and_then_is_cut_off)
+{
+	struct relay r = relay_up((struct relay_conf){ .admin = "0" }), admin = admin_of(&r);
+	int fd = raw_open(&admin), seconds = 0;
+	char byte;
+
+	raw_send(fd, "GET /healthz HTTP/1.1\r\nX: ", 26);
+	for (; seconds < 30 && recv(fd, &byte, 1, MSG_DONTWAIT) != 0; seconds++) {
+		sleep(1);
+		send(fd, "x", 1, MSG_NOSIGNAL);
+	}
+	cr_assert_lt(seconds, 20);
+	close(fd);
+	expect(&admin, "GET", "/healthz", NULL, 200);
 	relay_down(&r);
 }

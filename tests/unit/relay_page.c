@@ -19,7 +19,7 @@ static void expect_header(const struct reply *reply, const char *line)
 Test(relay_page, tells_people_what_this_is_and_how_to_pair)
 {
 	static const char *const words[] = { "<title>jmesh relay</title>", "jmesh apply",
-		"jmesh apply --code &#39;laptop=", "jrun pair", "pair: create", "pair: join",
+		"jmesh apply \\\n  --code &#39;laptop=", "jrun pair", "pair: create", "pair: join",
 		"81-zephyr-night-climb#K7QF-", "never goes to a relay", "plain: true" };
 	struct relay r = relay_up((struct relay_conf){ 0 });
 	struct reply reply = ask(&r, "GET", "/", NULL, NULL);
