@@ -68,11 +68,14 @@ static void say_waiting(const struct host *h, const struct report *report, const
 				h->mesh.name, p->peer);
 		else if (peer_of(&h->mesh, p->peer)->pair == PAIR_RENDEZVOUS)
 			say_absent(h, p->peer, r->to);
+		else if (p->code == NULL)
+			fprintf(r->to, "%s: peer %s is not paired yet; run apply again to go on\n",
+				h->mesh.name, p->peer);
 		else
 			fprintf(r->to,
 				"%s: peer %s has not joined yet (code %s); run apply again to go "
 				"on\n",
-				h->mesh.name, p->peer, p->code == NULL ? "not known yet" : p->code);
+				h->mesh.name, p->peer, p->code);
 	}
 }
 

@@ -300,7 +300,9 @@ static void confirm(struct run *r, struct job *job, const struct roster *theirs)
 		return;
 	}
 	if (book_forget(r->c, job->want, &job->rec, r->arena, &page, e) == 0)
-		err_set(e, ERR_REMOTE, NOWHERE, "the roster was not accepted, and is forgotten");
+		err_set(e, ERR_REMOTE, NOWHERE,
+			"the roster was not accepted, and is forgotten: run apply again for a new "
+			"code");
 	job_fail(job);
 }
 
