@@ -301,8 +301,8 @@ static void confirm(struct run *r, struct job *job, const struct roster *theirs)
 	}
 	if (book_forget(r->c, job->want, &job->rec, r->arena, &page, e) == 0)
 		err_set(e, ERR_REMOTE, NOWHERE,
-			"the roster was not accepted, and is forgotten: run apply again for a new "
-			"code");
+			"the roster was not accepted, and is forgotten; to pair after all both "
+			"sides need a new code");
 	job_fail(job);
 }
 

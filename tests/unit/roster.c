@@ -54,7 +54,7 @@ static const struct hostile table[] = {
 	{ "truncated in a string", "{\"jails\":[{\"name\":\"w", "not JSON", 0 },
 	{ "truncated before the end", "{\"jails\":[" JAIL("web", A1) "]", "not JSON", 0 },
 	{ "truncated escape", "{\"jails\":[{\"name\":\"w\\", "not JSON", 0 },
-	{ "truncated unicode escape", "{\"jails\":[{\"name\":\"w\\u00", "not JSON", 0 },
+	{ "truncated unicode escape", "{\"jails\":[{\"name\":\"w\\u00", "an unknown escape", 0 },
 	{ "text behind", ONE("web", A1) "x", "behind", 0 },
 	{ "a second value behind", ONE("web", A1) " {}", "behind", 0 },
 	{ "a NUL behind", ONE("web", A1) "\0", "control character", sizeof(ONE("web", A1)) },
