@@ -229,9 +229,8 @@ static void notice_trust(struct run *r, struct view *v, const struct mesh_peer *
 		strs_push(r->a, &v->notices,
 			arena_printf(r->a,
 				"the roster of peer '%s' came UNAUTHENTICATED, and its addresses "
-				"are "
-				"let in until it has paired anew or is forgotten (jmesh teardown "
-				"--peer %s --forget)",
+				"are let in until it has paired anew or is forgotten (jmesh "
+				"teardown --peer %s --forget)",
 				peer->name, peer->name));
 }
 

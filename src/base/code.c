@@ -1,11 +1,13 @@
 #include "base/code.h"
 
+#include <assert.h>
 #include <sodium/utils.h>
 #include <stdlib.h>
 #include <string.h>
 
 void code_format(const uint32_t draws[CODE_DRAWS], char code[CODE_TEXT])
 {
+	static_assert(CODE_NUMBER_MIN >= 10 && CODE_NUMBER_MIN + CODE_NUMBERS <= 100, "two digits");
 	const uint32_t number = CODE_NUMBER_MIN + draws[0];
 	size_t n = 0;
 

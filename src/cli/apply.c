@@ -51,10 +51,8 @@ static void say_absent(const struct host *h, const char *peer, FILE *to)
 {
 	fprintf(to,
 		"%s: peer %s has not come yet; run apply again to go on. It needs the same secret, "
-		"and %s "
-		"as its peer's name; a code that was used a moment ago is free in a minute; where "
-		"that "
-		"side says in sync, run there jmesh teardown --peer %s --forget\n",
+		"and %s as its peer's name; a code that was used a moment ago is free in a minute; "
+		"where that side says in sync, run there jmesh teardown --peer %s --forget\n",
 		h->mesh.name, peer, h->mesh.name, h->mesh.name);
 }
 
