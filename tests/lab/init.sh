@@ -50,7 +50,7 @@ fi
 	exit 1
 }
 
-# Sanitized programs are slower: every deadline of lib.sh is this much longer.
+# Sanitized programs are slower: every deadline of a test is this much longer.
 FACTOR=1
 if [ -x bin/jmesh ] && grep -qc __asan_init bin/jmesh; then
 	FACTOR=4
@@ -59,12 +59,10 @@ fi
 [ "${PLATFORM:-netns}" = netns ] || FACTOR=$((FACTOR * 3))
 export FACTOR
 
-. "$LAB/tests/lib.sh"
-. "$LAB/tests/left.sh"
-. "$LAB/tests/freebsd.sh"
-. "$LAB/tests/jailrun.sh"
-. "$LAB/tests/killing.sh"
-. "$LAB/tests/bend.sh"
+# What lab tests are written with.
+for lib in hold machines meshes state left freebsd jailrun killing bend; do
+	. "$LAB/tests/lib/$lib.sh"
+done
 lab_start
 . "$LAB/tests/$(basename "$script")"
 freebsd_clean

@@ -18,7 +18,7 @@ enum {
 	FDS = 6,
 };
 
-// The lab's folder, which freebsd.sh writes here: no environment comes through doas and sshd.
+// The lab's folder, which lib/freebsd.sh writes here: no environment comes through doas and sshd.
 static volatile const char lab[NAME_BYTES] = "@LAB@";
 
 static int failed(const char *what)

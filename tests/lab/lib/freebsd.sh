@@ -1,5 +1,5 @@
 # Hosts and jails of FreeBSD for lab tests: Linux underneath, but what a program that runs there sees is
-# FreeBSD's (freebsd/bin), and Linux' own programs are absent. Sourced by init.sh after lib.sh.
+# FreeBSD's (freebsd/bin), and Linux' own programs are absent.
 #
 # A jail is a named network namespace and a root of its own, /usr/local/jails/NAME/root on its host. What
 # a test itself does to a host or a jail (on, in_jail) finds Linux' programs in $LAB/linux.

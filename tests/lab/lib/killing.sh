@@ -1,4 +1,4 @@
-# Applies that are killed at random moments. Sourced by init.sh after jailrun.sh.
+# Applies that are killed at random moments.
 #
 # RANDOM is seeded, so that a failure can be had again: SEED=N.
 

@@ -1,5 +1,5 @@
-# What is left when jmesh took everything back, and what is there that jmesh never touches. Sourced by init.sh
-# after lib.sh. On Jailrun's machine the nodes, the keys, the host's firewall and the A names are Jailrun's,
+# What is left when jmesh took everything back, and what is there that jmesh never touches.
+# On Jailrun's machine the nodes, the keys, the host's firewall and the A names are Jailrun's,
 # so that all of them must be as they were.
 
 # node_pids: the nodes of the laptop, a line each.

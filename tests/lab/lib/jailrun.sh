@@ -1,5 +1,5 @@
 # A user who has Jailrun 0.9.0: the virtual machine is a FreeBSD host, reached by ssh on loopback port 2222;
-# ~/.jrun is $LAB/HOST/user/.jrun. Sourced by init.sh after freebsd.sh.
+# ~/.jrun is $LAB/HOST/user/.jrun.
 
 # The virtual machine's system names of jails.
 jrun_system_name() {

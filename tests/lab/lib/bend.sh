@@ -1,4 +1,4 @@
-# What goes wrong on the laptop: programs that are missing or fail. Sourced by init.sh after jailrun.sh.
+# What goes wrong on the laptop: programs that are missing or fail.
 # NODE is a jail, or - for the machine with the jails; without FreeBSD the machine's programs are
 # those of its jails too.
 
