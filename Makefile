@@ -52,8 +52,7 @@ STANDARD_OS    = -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE $(BESIDE_POSIX_$(SYSTEM))
 # Linux's own (namespaces) sits in files of its own; elsewhere they are left out.
 LINUX_SRC := $(wildcard src/platform/netns*.c src/os/linux*.c)
 PURE_SRC  := $(wildcard src/base/*.c schema/*.c reconciler/*.c)
-PURE_SRC  := $(filter-out reconciler/run.c reconciler/apply.c,$(PURE_SRC))
-LIB_SRC   := $(PURE_SRC) $(wildcard reconciler/run.c reconciler/apply.c reconciler/drivers/*.c src/os/*.c src/platform/*.c \
+LIB_SRC   := $(PURE_SRC) $(wildcard reconciler/drivers/*.c reconciler/run/*.c src/os/*.c src/platform/*.c \
 	src/pairing/*.c src/relay/*.c src/cli/*.c)
 LIB_SRC   := $(filter-out src/cli/main.c,$(wildcard $(sort $(LIB_SRC))))
 ifneq ($(SYSTEM),Linux)

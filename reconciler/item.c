@@ -97,3 +97,16 @@ const struct failure *failures_find(
 			return &list->v[i];
 	return NULL;
 }
+
+bool failures_tell(const struct failures *list, size_t first, enum item_kind kind,
+	const char *scope, const char *key)
+{
+	for (size_t i = first; i < list->n; i++) {
+		const struct failure *f = &list->v[i];
+
+		if (f->kind == kind && strcmp(f->scope, scope) == 0 &&
+			(f->key == NULL || key == NULL || strcmp(f->key, key) == 0))
+			return true;
+	}
+	return false;
+}

@@ -96,4 +96,8 @@ void failures_add(struct failures *list, enum item_kind kind, const char *scope,
 const struct failure *failures_find(
 	const struct failures *list, enum item_kind kind, const char *scope);
 
+/* Whether those from first on tell of this item, or of its whole scope (key NULL). */
+bool failures_tell(const struct failures *list, size_t first, enum item_kind kind,
+	const char *scope, const char *key);
+
 #endif

@@ -9,6 +9,7 @@ allowed() {
 	schema) echo base schema ;;
 	reconciler) echo base schema reconciler ;;
 	reconciler/drivers) echo base reconciler ;;
+	reconciler/run) echo base schema reconciler ;;
 	src/os) echo base os ;;
 	src/platform) echo base os platform ;;
 	src/pairing) echo base os pairing ;;
@@ -24,8 +25,8 @@ complain() {
 }
 
 n=0
-for folder in src/base schema reconciler reconciler/drivers src/os src/platform src/pairing src/relay \
-    src/cli; do
+for folder in src/base schema reconciler reconciler/drivers reconciler/run src/os src/platform src/pairing \
+    src/relay src/cli; do
 	for file in "$folder"/*.[ch]; do
 		[ -f "$file" ] || continue
 		n=$((n + 1))
@@ -36,14 +37,14 @@ for folder in src/base schema reconciler reconciler/drivers src/os src/platform 
 			*) complain "$file includes $include" ;;
 			esac
 		done
-		# The pure reconciler plans; only run.c and apply.c drive.
-		case $file in
-		reconciler/run.[ch] | reconciler/apply.c | reconciler/drivers/*) ;;
-		reconciler/*)
-			! grep -q '^#include "reconciler/\(drivers/\|run\)' "$file" ||
-			    complain "$file is pure and includes a driver"
-			;;
+		# The reconciler plans, its drivers read and apply, its run drives them.
+		case $folder in
+		reconciler) above='drivers\|run' ;;
+		reconciler/drivers) above=run ;;
+		*) above= ;;
 		esac
+		[ -z "$above" ] || ! grep -q "^#include \"reconciler/\($above\)/" "$file" ||
+		    complain "$file includes what is above it"
 		for library in yaml.h:schema cyaml/:schema curl/:src/pairing microhttpd.h:src/relay \
 		    gnutls/:src/relay hiredis/:src/relay; do
 			header=${library%%:*}

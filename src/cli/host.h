@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "os/statelock.h"
 #include "platform/platform.h"
-#include "reconciler/run.h"
+#include "reconciler/run/run.h"
 
 struct host {
 	const struct options *options;

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "reconciler/run.h"
+#include "reconciler/run/run.h"
 
 struct render {
 	FILE *to;

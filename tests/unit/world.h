@@ -6,7 +6,7 @@
 #ifndef JMESH_TESTS_UNIT_WORLD_H
 #define JMESH_TESTS_UNIT_WORLD_H
 
-#include "reconciler/run.h"
+#include "reconciler/run/run.h"
 #include "tests/unit/ygg_port.h"
 
 struct world_driver {

@@ -1,4 +1,4 @@
-#include "reconciler/run.h"
+#include "reconciler/run/run.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
  * A run reaches the host through drivers and a port, and whatever concerns the lock file, the state
  * lock and the relay through hooks, which the command line provides.
  */
-#ifndef JMESH_RECONCILER_RUN_H
-#define JMESH_RECONCILER_RUN_H
+#ifndef JMESH_RECONCILER_RUN_RUN_H
+#define JMESH_RECONCILER_RUN_RUN_H
 
 #include "base/code.h"
 #include "base/lock.h"
@@ -100,6 +100,9 @@ struct report {
 
 /* Whether handshakes run, and whether those that wait for the other side are waited for. */
 enum run_pair { RUN_PAIR_NOT, RUN_PAIR_ONCE, RUN_PAIR_WAIT };
+
+/* Carries out the plan's phases up to last, in its order; the pairings are left out. */
+void run_execute(struct run *r, struct view *v, enum phase last, struct report *out);
 
 /* Converges. -1: it stopped as a whole; the report says how far it came. */
 int run_apply(struct run *r, enum run_pair pair, struct report *out, struct err *e);
