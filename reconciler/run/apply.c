@@ -191,13 +191,14 @@ static int apply_locked(struct run *r, enum run_pair pair, struct report *out, s
 	if (run_look(r, &v, e) < 0)
 		return -1;
 	pairing = pair != RUN_PAIR_NOT && v.n_needs > 0;
-	run_execute(r, &v, pairing ? PHASE_OVERLAY : PHASE_NAMES, out);
+	if (run_execute(r, &v, pairing ? PHASE_OVERLAY : PHASE_NAMES, out, e) < 0)
+		return -1;
 	/* First every peer is asked once, so that whoever is known is let in before any waiting. */
 	for (bool wait = false; pairing && !out->interrupted; wait = true) {
 		if (pair_round(r, &v, wait, &paired, out, e) < 0 ||
-			look_again(r, &v, &unread, e) < 0)
+			look_again(r, &v, &unread, e) < 0 ||
+			run_execute(r, &v, PHASE_NAMES, out, e) < 0)
 			return -1;
-		run_execute(r, &v, PHASE_NAMES, out);
 		drop_failed_needs(&v, out);
 		pairing = pair == RUN_PAIR_WAIT && v.n_needs > 0 && paired.n_waiting > 0 &&
 			!(wait && paired.paired.n == 0);

@@ -138,7 +138,7 @@ static void stop_unprotected(struct run *r, const struct change *rules, struct r
 		out->changed = true;
 		return;
 	}
-	err_wrap(&e, "it runs without a firewall");
+	err_wrap(&e, "it may run without a firewall");
 	failures_add(&out->failed, KIND_OVERLAY, rules->scope, "node", rules->line, &e);
 }
 
@@ -186,7 +186,7 @@ static bool same_group(const struct change *a, const struct change *b)
 		strcmp(a->scope, b->scope) == 0;
 }
 
-void run_execute(struct run *r, struct view *v, enum phase last, struct report *out)
+int run_execute(struct run *r, struct view *v, enum phase last, struct report *out, struct err *e)
 {
 	const struct plan *p = &v->plan;
 	const struct change **group = arena_alloc(r->a, p->n, sizeof(*group));
@@ -202,8 +202,11 @@ void run_execute(struct run *r, struct view *v, enum phase last, struct report *
 			continue;
 		if (r->hooks->interrupted(r->hooks->ctx)) {
 			out->interrupted = true;
-			return;
+			return 0;
 		}
 		carry_out(r, v, group, n, out);
+		if (r->port->ops->reached != NULL && r->port->ops->reached(r->port->self, e) < 0)
+			return -1;
 	}
+	return 0;
 }

@@ -101,8 +101,11 @@ struct report {
 /* Whether handshakes run, and whether those that wait for the other side are waited for. */
 enum run_pair { RUN_PAIR_NOT, RUN_PAIR_ONCE, RUN_PAIR_WAIT };
 
-/* Carries out the plan's phases up to last, in its order; the pairings are left out. */
-void run_execute(struct run *r, struct view *v, enum phase last, struct report *out);
+/*
+ * Carries out the plan's phases up to last, in its order; the pairings are left out. -1: the host cannot be
+ * reached any more; the report says how far it came.
+ */
+int run_execute(struct run *r, struct view *v, enum phase last, struct report *out, struct err *e);
 
 /* Converges. -1: it stopped as a whole; the report says how far it came. */
 int run_apply(struct run *r, enum run_pair pair, struct report *out, struct err *e);

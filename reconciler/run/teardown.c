@@ -78,7 +78,8 @@ static int teardown_locked(struct run *r, const char *only, struct report *out, 
 	if (run_look(r, &v, e) < 0)
 		return -1;
 	plan_teardown(r->mesh, &v, only);
-	run_execute(r, &v, PHASE_OVERLAY, out);
+	if (run_execute(r, &v, PHASE_OVERLAY, out, e) < 0)
+		return -1;
 	for (size_t i = 0; i < v.failed.n; i++) {
 		struct err failed;
 

@@ -164,6 +164,9 @@ struct port_ops {
 	/* SIGTERM, then waits up to 5 seconds, then SIGKILL. 0 when it does not run (any more). */
 	int (*node_stop)(void *self, const char *node, struct err *e);
 
+	/* -1: the host could not be reached (any more) and is not asked again; NULL where that cannot be. */
+	int (*reached)(void *self, struct err *e);
+
 	/* How often the host was asked something so far; NULL where that costs nothing worth counting. */
 	size_t (*trips)(void *self);
 

@@ -37,6 +37,11 @@ int link_run(struct link *l, const struct command *cmds, size_t n, struct arena 
 	return 0;
 }
 
+int link_reached(const struct link *l, struct err *e)
+{
+	return l->session == NULL ? 0 : session_reached(l->session, e);
+}
+
 size_t link_trips(const struct link *l)
 {
 	return l->trips;

@@ -42,6 +42,8 @@ struct session {
 	char said[SAID_MAX + 1]; /* the end of what ssh has said on standard error */
 	size_t said_len;
 	int64_t deadline, last; /* as it is now, and beyond which it never goes */
+	struct err
+		unreached; /* why it could not connect; each further try may take its time as well */
 };
 
 /* How a wait ended. */
@@ -53,6 +55,7 @@ struct session *session_new(const struct link_ssh *ssh, int limit_ms, struct are
 
 	s->ssh = ssh;
 	s->limit_ms = limit_ms;
+	s->unreached = ERR_INIT;
 	return s;
 }
 
@@ -129,6 +132,15 @@ static void reap(struct session *s, int patience_ms)
 void session_close(struct session *s)
 {
 	reap(s, CLOSE_MS);
+	s->unreached = ERR_INIT;
+}
+
+int session_reached(const struct session *s, struct err *e)
+{
+	if (s->unreached.code == ERR_NONE)
+		return 0;
+	*e = s->unreached;
+	return -1;
 }
 
 /* As write(2), but what nobody reads any more is EPIPE and no signal. */
@@ -477,10 +489,14 @@ int session_run(struct session *s, const struct command *cmds, size_t n, struct 
 		skip[i] = cmds[i].input != NULL &&
 			memchr(cmds[i].input, '\0', cmds[i].input_len) != NULL;
 	batch = script_batch(a, cmds, n, skip, &len);
-	if (is_connected(s))
+	if (is_connected(s)) {
 		begin(s, batch, len, limit_ms);
-	else if (connect_with(s, batch, len, limit_ms, a, e) < 0)
+	} else if (session_reached(s, e) < 0) {
 		return -1;
+	} else if (connect_with(s, batch, len, limit_ms, a, e) < 0) {
+		s->unreached = *e;
+		return -1;
+	}
 	news = take_answer(s, n, skip, a, outs);
 	if (news == NEWS)
 		return 0;

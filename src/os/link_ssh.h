@@ -20,6 +20,9 @@ void session_close(struct session *s); /* it may be used again */
 int session_run(struct session *s, const struct command *cmds, size_t n, struct arena *a,
 	struct output *outs, struct err *e);
 
+/* As link_reached. */
+int session_reached(const struct session *s, struct err *e);
+
 /* The ssh process, or 0: not connected. */
 pid_t session_pid(const struct session *s);
 

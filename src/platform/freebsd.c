@@ -364,6 +364,11 @@ static void freebsd_close(void *self)
 	link_close(((struct freebsd *)self)->link);
 }
 
+static int freebsd_reached(void *self, struct err *e)
+{
+	return link_reached(((struct freebsd *)self)->link, e);
+}
+
 static size_t freebsd_trips(void *self)
 {
 	return link_trips(((struct freebsd *)self)->link);
@@ -382,6 +387,7 @@ static const struct port_ops freebsd_ops = {
 	.node_paths = freebsd_node_paths,
 	.node_start = freebsd_node_start,
 	.node_stop = freebsd_node_stop,
+	.reached = freebsd_reached,
 	.trips = freebsd_trips,
 	.close = freebsd_close,
 };

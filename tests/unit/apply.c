@@ -558,3 +558,34 @@ Test(apply, asks_nothing_of_a_host_that_it_is_not_to_protect)
 	cr_assert_null(strstr(log, "firewall _host"), "%s", log);
 	cr_assert_null(strstr(world_teardown(w, NULL, &report), "withdraw firewall _host"));
 }
+
+static int reached_no_more(void *self, struct err *e)
+{
+	(void)self;
+	return err_set(e, ERR_SYSTEM, NOWHERE, "it cannot be reached");
+}
+
+Test(apply, ends_where_the_host_can_be_reached_no_more_and_a_rerun_goes_on)
+{
+	struct world *w = world_new(arena, MESH);
+	struct err e = ERR_INIT;
+
+	w->port_ops.reached = reached_no_more;
+	w->log = text_new(arena);
+	cr_assert_eq(run_apply(&w->run, RUN_PAIR_WAIT, &report, &e), -1);
+	cr_assert_str_eq(e.text, "it cannot be reached");
+	cr_assert_not(w->held);
+	at(w->log.s, "protect firewall _host add rules\n");
+	cr_assert_null(strstr(w->log.s, "firewall db"), "%s", w->log.s);
+	cr_assert(report.changed);
+	cr_assert_eq(report.done.n, 1);
+	cr_assert_eq(report.failed.n, 0);
+
+	w->port_ops.reached = NULL;
+	cr_assert_null(strstr(world_apply(w, RUN_PAIR_WAIT, &report), "firewall _host add rules"));
+	cr_assert_eq(report.failed.n, 0);
+	w->port_ops.reached = reached_no_more;
+	w->log = text_new(arena);
+	cr_assert_eq(run_teardown(&w->run, NULL, &report, &e), -1);
+	cr_assert_null(strstr(w->log.s, "withdraw"), "%s", w->log.s);
+}

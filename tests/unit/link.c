@@ -335,6 +335,25 @@ Test(link, a_connection_that_ended_between_batches_is_made_anew)
 	cr_assert_str_eq(sh("echo next").out, "next\n");
 }
 
+Test(link, a_machine_that_cannot_be_reached_is_tried_once)
+{
+	const char *first;
+
+	connect_to("");
+	ssh.port = 1;
+	cr_assert_eq(link_reached(far, &e), 0);
+	first = arena_dup(arena, refusal());
+	cr_assert_not_null(strstr(first, "127.0.0.1 cannot be reached by ssh: "), "%s", first);
+	ssh.port = sshd.port;
+	cr_assert_str_eq(refusal(), first);
+	e = ERR_INIT;
+	cr_assert_eq(link_reached(far, &e), -1);
+	cr_assert_str_eq(e.text, first);
+	link_close(far);
+	cr_assert_eq(link_reached(far, &e), 0);
+	cr_assert_str_eq(sh("echo next").out, "next\n");
+}
+
 /* Other tests have processes, too: the pattern is about these alone. */
 static void is_gone(const char *pattern)
 {
@@ -551,10 +570,12 @@ Test(link, who_may_not_become_root_is_told_what_is_missing)
 	connect_to(arena_printf(arena, "SetEnv PATH=%s:/usr/bin:/bin\n", dir));
 	ssh.become = LINK_BECOME_DOAS;
 	cr_assert_not_null(strstr(refusal(), "doas is missing on 127.0.0.1"), "%s", e.text);
+	link_close(far);
 	put_doas("#!/bin/sh\necho 'doas: Operation not permitted' >&2; exit 1\n");
 	cr_assert_str_eq(refusal(),
 		"doas refuses on 127.0.0.1: doas: Operation not permitted; its doas.conf needs the "
 		"line: permit nopass root as root cmd /bin/sh");
+	link_close(far);
 	put_doas("#!/bin/sh\nshift; exec \"$@\"\n");
 	cr_assert_str_eq(sh("echo mine").out, "mine\n");
 }
