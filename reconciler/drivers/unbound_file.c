@@ -83,12 +83,11 @@ static int replace(struct unbound *u, const char *text, size_t len, struct arena
 		return err_wrap(
 			e, "the names are not saved (is unbound installed, and 'include' right?)");
 	rc = port_run(u->port, NULL, argv, NULL, a, &out, e);
-	if (rc == 0)
-		rc = ops->replace(u->port->self, NULL, u->conf->include, text, len, 0644, e);
-	else
-		err_wrap(e, "%s stays as it was", u->conf->include);
+	/* While the old one is there, an apply that is killed leaves nothing that the next one does not see. */
 	ops->remove(u->port->self, NULL, candidate, &ignored);
-	return rc;
+	if (rc < 0)
+		return err_wrap(e, "%s stays as it was", u->conf->include);
+	return ops->replace(u->port->self, NULL, u->conf->include, text, len, 0644, e);
 }
 
 /* The rest of the file is what it is now: Jailrun may have written it since it was read. */

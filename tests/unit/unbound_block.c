@@ -284,7 +284,7 @@ Test(unbound_block, replaces_the_file_only_with_what_was_checked)
 	read_all(true);
 	cr_assert_str_eq(apply_one("saved jrun", "db.office.jrun AAAA", NULL, TWO),
 		"replace " CANDIDATE " 644\nhost$ local-unbound-checkconf " CANDIDATE
-		"\nreplace " INCLUDE " 644\nremove " CANDIDATE "\n");
+		"\nremove " CANDIDATE "\nreplace " INCLUDE " 644\n");
 	cr_assert_str_eq(fake_text(fake, INCLUDE), TOP BLOCK(WEB DB) BOTTOM);
 	/* Jailrun has written the rest of it anew meanwhile. */
 	fake_file(fake, INCLUDE, TOP "# new\n" BLOCK(WEB DB) BOTTOM);

@@ -241,8 +241,8 @@ Test(unbound_driver, replaces_the_file_only_with_what_was_checked)
 	change("saved jrun", "zone", NULL, "static");
 	change("saved jrun", "file", NULL, "as generated");
 	cr_assert_str_eq(applied(PHASE_NAMES),
-		"replace " CANDIDATE " 644\nhost$ unbound-checkconf " CANDIDATE "\nreplace " INCLUDE
-		" 644\nremove " CANDIDATE "\n");
+		"replace " CANDIDATE " 644\nhost$ unbound-checkconf " CANDIDATE
+		"\nremove " CANDIDATE "\nreplace " INCLUDE " 644\n");
 	cr_assert_str_eq(fake_text(fake, INCLUDE),
 		HEAD "\tlocal-data: \"a.jrun. IN AAAA 200::1\"\n"
 		     "\tlocal-data: \"b.jrun. IN A 10.0.0.1\"\n");
