@@ -246,9 +246,13 @@ int file_create(const char *path, const void *bytes, size_t len, mode_t mode, st
 
 int file_remove(const char *path, struct err *e)
 {
+	char dir[PATH_MAX], tmp[PATH_MAX];
+
 	if (unlink(path) < 0 && errno != ENOENT)
 		return err_sys(e, "remove %s", path);
-	return 0;
+	if (split(path, dir, tmp, e) < 0)
+		return -1;
+	return sweep(tmp) < 0 ? err_sys(e, "remove %s", tmp) : 0;
 }
 
 /* One folder of the way; 0 when it is there now. */

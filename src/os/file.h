@@ -24,7 +24,7 @@ int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, s
 /* The same, but never in the place of anything. 0: created. 1: something is there and is untouched. */
 int file_create(const char *path, const void *bytes, size_t len, mode_t mode, struct err *e);
 
-/* 0: removed, or there was none. */
+/* 0: removed, or there was none; and so is what a killed process left behind of it. */
 int file_remove(const char *path, struct err *e);
 
 /* Creates the folder and its parents where they are missing, each with that mode. */

@@ -27,16 +27,20 @@
 	"}\n"
 
 /*
- * $tmp is a new file beside the one to be. What killed writers left behind goes; a writer that lives keeps
- * its own.
+ * What killed writers left behind in the folder goes, also of other files: one that was killed when the new file
+ * had both its names is not called again, and what it left may be a key. A writer that lives keeps its own.
  */
-#define TEMPORARY \
+#define SWEEP \
 	"dir=${1%/*}/ base=${1##*/}\n" \
-	"for old in \"$dir.$base.jmesh.\"*; do\n" \
+	"for old in \"$dir\".*.jmesh.*; do\n" \
 	"	pid=${old##*.}\n" \
 	"	case $pid in ''|*[!0-9]*) continue ;; esac\n" \
 	"	kill -0 \"$pid\" 2>/dev/null || rm -f \"$old\"\n" \
-	"done\n" \
+	"done\n"
+
+/* $tmp is a new file beside the one to be. */
+#define TEMPORARY \
+	SWEEP \
 	"tmp=$dir.$base.jmesh.$$\n" \
 	"trap 'rm -f \"$tmp\"' EXIT\n" \
 	"trap 'exit 1' HUP INT TERM\n" \
@@ -187,8 +191,9 @@ const char freebsd_script_write[] =
 const char freebsd_script_remove[] =
 	START
 	SETTLE
+	SWEEP
 	"if [ ! -e \"$1\" ] && [ ! -L \"$1\" ]; then echo done; exit 0; fi\n"
-	"rm -f \"$1\" && settle \"${1%/*}/\" && echo done\n";
+	"rm -f \"$1\" && settle \"$dir\" && echo done\n";
 
 const char freebsd_script_mkdirs[] =
 	START

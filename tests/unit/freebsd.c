@@ -188,6 +188,7 @@ MACHINE(freebsd, replaces_a_file_whole_and_leaves_nothing_beside_it)
 	struct stat st;
 
 	CHECK(sandbox_sh("mkdir /usr/local/etc/dir && touch /usr/local/etc/.f.jmesh.999999 "
+			 "/usr/local/etc/.key.jmesh.999999 "
 			 "/usr/local/etc/.f.jmesh.1 /usr/local/etc/.f.jmesh.x && "
 			 "ln -s /usr/local/etc/elsewhere /usr/local/etc/link") == 0);
 	CHECK(lab_replace(NULL, "/usr/local/etc/f", "one\n", 0600) == 0);
@@ -195,7 +196,8 @@ MACHINE(freebsd, replaces_a_file_whole_and_leaves_nothing_beside_it)
 	CHECK_TEXT(lab_read("/usr/local/etc/f"), "two");
 	CHECK(stat("/usr/local/etc/f", &st) == 0 && (st.st_mode & 07777) == 0640);
 	/* Process 1 lives. */
-	CHECK(sandbox_sh("cd /usr/local/etc && test \"$(echo .f*)\" = '.f.jmesh.1 .f.jmesh.x'") ==
+	CHECK(sandbox_sh(
+		      "cd /usr/local/etc && test \"$(echo .[fk]*)\" = '.f.jmesh.1 .f.jmesh.x'") ==
 		0);
 	CHECK(lab_replace(NULL, "/usr/local/etc/link", "text", 0600) == 0);
 	CHECK(lstat("/usr/local/etc/link", &st) == 0 && S_ISREG(st.st_mode));
@@ -218,6 +220,7 @@ MACHINE(freebsd, creates_a_file_only_where_there_is_nothing)
 	CHECK(sandbox_sh("ln -s nowhere /mnt/jails/web/etc/g") == 0);
 	CHECK(ops->create(port.self, "web", "/usr/local/etc/g", "two", 3, 0600, &e) == 1);
 	CHECK(ops->remove(port.self, "web", "/usr/local/etc/g", &e) == 0);
+	CHECK(sandbox_sh("touch /mnt/jails/web/etc/.g.jmesh.999999") == 0);
 	CHECK(ops->remove(port.self, "web", "/usr/local/etc/g", &e) == 0);
 	CHECK(ops->mkdirs(port.self, "web", "/usr/local/etc/a/b", 0700, &e) == 0);
 	CHECK(ops->mkdirs(port.self, "web", "/usr/local/etc/a/b", 0700, &e) == 0);

@@ -204,6 +204,15 @@ Test(file, remove_is_content_with_nothing_there)
 	cr_assert_eq(file_remove(dir, &e), -1);
 }
 
+Test(file, remove_takes_what_a_killed_create_left_with_both_its_names)
+{
+	cr_assert_eq(file_create(in_dir("f"), "x", 1, 0600, &e), 0);
+	cr_assert_eq(link(in_dir("f"), in_dir(".f.tmp")), 0);
+	cr_assert_eq(file_remove(in_dir("f"), &e), 0);
+	cr_assert_eq(access(in_dir("f"), F_OK), -1);
+	cr_assert_eq(access(in_dir(".f.tmp"), F_OK), -1);
+}
+
 Test(file, mkdirs_makes_what_is_missing)
 {
 	mode_t mode;
