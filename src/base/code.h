@@ -53,8 +53,8 @@ void secret_format(const struct secret *s, char text[SECRET_TEXT]);
 int secret_parse(const char *text, size_t len, struct secret *out, struct err *e);
 
 /*
- * So few different digits, or such a pattern, that nobody's dice made it; or bytes that are a count, six times the
- * same, or printable ASCII, as of one secret in some millions they are.
+ * So few different digits, or such a pattern, that nobody's dice made it; or its bytes count, or six in a row are the
+ * same, or all are printable ASCII, as in one random secret of some millions.
  */
 bool secret_is_weak(const struct secret *s);
 

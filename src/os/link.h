@@ -36,7 +36,8 @@ void link_close(struct link *l);
 /*
  * As the run of a port; the commands' jail is not looked at. A batch is one round trip. Input must have
  * no NUL through ssh. -1: the machine cannot be reached, or the connection was lost; the error says which,
- * with ssh's own words. After a loss the next call connects anew; where that fails, all later calls fail at once.
+ * with ssh's own words. After a loss the next call connects anew; where that fails, all later calls fail at once,
+ * until the link is closed.
  */
 int link_run(struct link *l, const struct command *cmds, size_t n, struct arena *a,
 	struct output *outs, struct err *e);

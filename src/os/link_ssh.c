@@ -42,8 +42,8 @@ struct session {
 	char said[SAID_MAX + 1]; /* the end of what ssh has said on standard error */
 	size_t said_len;
 	int64_t deadline, last; /* as it is now, and beyond which it never goes */
-	struct err
-		unreached; /* why it could not connect; each further try may take its time as well */
+	/* Why it could not connect: it is not tried again, since each try may take its time. */
+	struct err unreached;
 };
 
 /* How a wait ended. */
