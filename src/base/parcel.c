@@ -71,6 +71,8 @@ int parcel_parse(const char *json, size_t len, struct arena *a, struct parcel *o
 	const struct cJSON *root;
 
 	*out = (struct parcel){ 0 };
+	if (roster_read_usual(json, len, a, &out->roster))
+		return 0;
 	if (json_parse_in(a, json, len, ROSTER_BYTES_MAX, ERR_REMOTE, &root, e) < 0)
 		return err_wrap(e, "roster refused");
 	return parcel_of_json(root, a, out, e);

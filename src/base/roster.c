@@ -156,6 +156,80 @@ int roster_of_lock(const struct cJSON *jails, struct arena *a, struct roster *ou
 	return of_json(jails, &lock_form, a, out, e);
 }
 
+/* What is left of a text to read. */
+struct rest {
+	const char *at, *end;
+};
+
+/* A blank behind it, as Python writes them, is passed too. */
+static bool pass(struct rest *r, const char *word, size_t len)
+{
+	if ((size_t)(r->end - r->at) < len || memcmp(r->at, word, len) != 0)
+		return false;
+	r->at += len;
+	if (r->at < r->end && *r->at == ' ')
+		r->at++;
+	return true;
+}
+
+#define PASS(r, literal) pass(r, literal, sizeof(literal) - 1)
+
+/* What is in quotes; NULL where nothing is, or a NUL. Labels and addresses, which it must turn out to be, have no escape. */
+static const char *quoted(struct rest *r, struct arena *a)
+{
+	const char *quote, *text;
+	size_t len;
+
+	if (r->at == r->end || *r->at != '"')
+		return NULL;
+	r->at++;
+	quote = memchr(r->at, '"', (size_t)(r->end - r->at));
+	if (quote == NULL)
+		return NULL;
+	len = (size_t)(quote - r->at);
+	text = arena_dupn(a, r->at, len);
+	r->at = quote + 1;
+	return strlen(text) == len ? text : NULL;
+}
+
+static bool read_jail(struct rest *r, struct arena *a, struct roster_jail *jail)
+{
+	const char *name, *address;
+
+	if (!PASS(r, "{") || !PASS(r, "\"name\":") || (name = quoted(r, a)) == NULL ||
+		!PASS(r, ",") || !PASS(r, "\"ygg_address\":") || (address = quoted(r, a)) == NULL ||
+		!PASS(r, "}"))
+		return false;
+	jail->name = name;
+	return name_is_label(name) && name_is_folded(name) &&
+		addr_read_canonical(address, &jail->addr) && addr_is_node(&jail->addr);
+}
+
+bool roster_read_usual(const char *json, size_t len, struct arena *a, struct roster *out)
+{
+	struct rest rest = { json, json + len };
+	struct roster r = { NULL, 0 };
+	struct err e = ERR_INIT;
+	void *jails = NULL;
+	size_t cap = 0;
+
+	if (len > ROSTER_BYTES_MAX || !PASS(&rest, "{") || !PASS(&rest, "\"jails\":") ||
+		!PASS(&rest, "["))
+		return false;
+	do {
+		struct roster_jail *jail = arena_push(a, &jails, r.n, &cap, sizeof(*jail));
+
+		if (r.n++ == ROSTER_JAILS_MAX || !read_jail(&rest, a, jail))
+			return false;
+	} while (PASS(&rest, ","));
+	r.jails = jails;
+	if (!PASS(&rest, "]") || !PASS(&rest, "}") || rest.at != rest.end ||
+		roster_unique(&r, a, ERR_REMOTE, &e) < 0)
+		return false;
+	*out = r;
+	return true;
+}
+
 int roster_parse(const char *json, size_t len, struct arena *a, struct roster *out, struct err *e)
 {
 	struct arena *scratch = arena_new();

@@ -165,7 +165,7 @@ static const char *take_name(struct reader *r, struct arena *a)
 	if (at == NULL || memchr(at, '\0', len) != NULL)
 		return NULL;
 	name = arena_dupn(a, (const char *)at, len);
-	return name_is_label(name) && strcmp(name, name_fold(a, name)) == 0 ? name : NULL;
+	return name_is_label(name) && name_is_folded(name) ? name : NULL;
 }
 
 static int take_jail(

@@ -204,6 +204,14 @@ bool name_is_label(const char *s)
 	return true;
 }
 
+bool name_is_folded(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s >= 'A' && *s <= 'Z')
+			return false;
+	return true;
+}
+
 char *name_fold(struct arena *a, const char *s)
 {
 	char *copy = arena_dup(a, s);

@@ -56,7 +56,8 @@ int hex_digit(char c);
 /* One DNS label as DESIGN has it: 1 to 63 of letters, digits, '-', '_', no '-' at either end. */
 bool name_is_label(const char *s);
 
-/* A copy in lower case (ASCII only). */
+/* Whether it is in lower case (ASCII only); a copy that is. */
+bool name_is_folded(const char *s);
 char *name_fold(struct arena *a, const char *s);
 
 #endif

@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *a = arena_new();
 	const char *text = arena_dupn(a, data, size), *said;
-	struct roster roster, again;
+	struct roster roster, again, usual;
 	struct lock lock, lock_again;
 	struct jailrun_state state;
 	struct err e = ERR_INIT;
@@ -47,6 +47,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (roster.n == 0 || roster_parse(said, strlen(said), a, &again, &e) < 0)
 			abort();
 		check_same(&roster, &again);
+		if (!roster_read_usual(said, strlen(said), a, &usual))
+			abort();
+		if (roster_read_usual(text, size, a, &usual))
+			check_same(&roster, &usual);
+	} else if (roster_read_usual(text, size, a, &usual)) {
+		abort();
 	} else if (e.text[0] == '\0') {
 		abort();
 	}

@@ -28,15 +28,45 @@ static void teardown(void)
 
 TestSuite(roster, .init = setup, .fini = teardown);
 
-/* The text goes in without a NUL behind it, so that the sanitizer sees a read past its end. */
-static int parse(const char *text, size_t len, struct roster *r, struct err *e)
+/* Without a NUL behind it, so that the sanitizer sees a read past its end. */
+static char *exactly(const char *text, size_t len)
 {
 	char *exact = malloc(len == 0 ? 1 : len);
-	int rc;
 
 	memcpy(exact, text, len);
-	rc = roster_parse(exact, len, a, r, e);
+	return exact;
+}
+
+/* Whether it is in the usual spelling; then it must be what roster_parse reads, too. */
+static bool is_usual(const char *text, size_t len)
+{
+	char *exact = exactly(text, len);
+	struct roster usual, parsed;
+	struct err e = ERR_INIT;
+
+	if (!roster_read_usual(exact, len, a, &usual)) {
+		free(exact);
+		return false;
+	}
+	cr_assert_eq(
+		roster_parse(exact, len, a, &parsed, &e), 0, "%.*s: %s", (int)len, text, e.text);
 	free(exact);
+	cr_assert_eq(usual.n, parsed.n);
+	for (size_t i = 0; i < usual.n; i++) {
+		cr_assert_str_eq(usual.jails[i].name, parsed.jails[i].name);
+		cr_assert_eq(addr_cmp(&usual.jails[i].addr, &parsed.jails[i].addr), 0);
+		cr_assert_not(usual.jails[i].has_key);
+	}
+	return true;
+}
+
+static int parse(const char *text, size_t len, struct roster *r, struct err *e)
+{
+	char *exact = exactly(text, len);
+	int rc = roster_parse(exact, len, a, r, e);
+
+	free(exact);
+	cr_assert(rc == 0 || !is_usual(text, len), "%.*s", (int)len, text);
 	return rc;
 }
 
@@ -249,6 +279,52 @@ Test(roster, refuses_every_prefix)
 		bad[n] = (char)0xff;
 		cr_expect_eq(parse(bad, strlen(good), &r, &e), -1, "%zu", n);
 	}
+}
+
+Test(roster, the_usual_spelling_is_read_without_a_tree)
+{
+	static const char *const usual[] = { ONE("web", A1),
+		ROSTER(JAIL("web", A1) "," JAIL("d_1", A2)),
+		"{\"jails\": [{\"name\": \"web\", \"ygg_address\": \"" A1
+		"\"}, {\"name\": \"db\", \"ygg_address\": \"" A2 "\"}]}",
+		ONE(L63, "200::1") };
+	static const char *const unusual[] = { ONE("Web", A1), ONE("web", A1) "\n",
+		" " ONE("web", A1), "{\"jails\":[]}", ONE("w\\u0065b", A1),
+		ROSTER("{\"ygg_address\":\"" A1 "\",\"name\":\"web\"}"),
+		ROSTER("{\"name\":\"web\",\"ygg_address\":\"" A1 "\",\"x\":1}"),
+		"{\"x\":1,\"jails\":[" JAIL("web", A1) "]}" };
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		cr_expect(is_usual(usual[i], strlen(usual[i])), "%s", usual[i]);
+	cr_expect(is_usual(many(1024), strlen(many(1024))));
+	for (size_t i = 0; i < sizeof(unusual) / sizeof(unusual[0]); i++)
+		cr_expect_not(is_usual(unusual[i], strlen(unusual[i])), "%s", unusual[i]);
+}
+
+/* Each byte of both spellings taken away, and each byte there is in its place and in front of it. */
+Test(roster, what_differs_in_a_byte_is_read_as_json_is)
+{
+	static const char *const from[] = { ROSTER(JAIL("web", "200:1::7") "," JAIL("d", "200::9")),
+		"{\"jails\": [{\"name\": \"web\", \"ygg_address\": \"2ff::\"}]}" };
+	unsigned taken = 0;
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t at = 0, len = strlen(from[i]); at < len; at++) {
+			char text[256];
+
+			memcpy(text, from[i], at);
+			memcpy(text + at, from[i] + at + 1, len - at - 1);
+			taken += is_usual(text, len - 1);
+			for (int c = 0; c < 256; c++) {
+				text[at] = (char)c;
+				memcpy(text + at + 1, from[i] + at + 1, len - at - 1);
+				taken += is_usual(text, len);
+				memcpy(text + at + 1, from[i] + at, len - at);
+				taken += is_usual(text, len + 1);
+			}
+		}
+	/* Other letters in names and digits in addresses, and blanks. */
+	cr_assert(taken > 500 && taken < 5000, "%u", taken);
 }
 
 Test(roster, takes_what_jailruns_relay_sends)
