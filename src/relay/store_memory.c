@@ -8,6 +8,8 @@
 #include "os/dice.h"
 #include "relay/pack.h"
 
+enum { TOKEN_WORDS = (TOKEN_TEXT - 1) / 8 };
+
 /* In each queue every pairing stays for the same time, so its head is the next to go. */
 enum queue {
 	QUEUE_OPEN,  /* waits for its time to live */
@@ -61,12 +63,22 @@ static struct pairing **bucket_of(struct pairings *s, const char code[CODE_TEXT]
 	return &s->buckets[at & s->mask];
 }
 
-/* It is about to be used. */
-static void near(const struct pairing *p)
+/* They are about to be used: asks the processor for them without waiting. p may be NULL. */
+static void near(const void *p, size_t n)
 {
-	__builtin_prefetch(p);
-	__builtin_prefetch(p->code);
-	__builtin_prefetch(&p->theirs);
+	for (size_t i = 0; p != NULL && i < n; i += 64)
+		__builtin_prefetch((const char *)p + i);
+}
+
+/* The next one to go is long out of the processor's sight, as what it has and the one behind it are. */
+static void expect_drop(struct pairings *s, const struct pairing *next)
+{
+	if (next == NULL)
+		return;
+	near(bucket_of(s, next->code), 1);
+	near(next->ours, 1);
+	near(next->theirs, 1);
+	near(next->next, sizeof(*next));
 }
 
 static void unqueue(struct pairings *s, struct pairing *p)
@@ -114,9 +126,7 @@ static void drop(struct pairings *s, struct pairing *p)
 		at = &(*at)->chain;
 	*at = p->chain;
 	unqueue(s, p);
-	/* The next one to go is long out of the processor's sight. */
-	if (s->queues[p->queue].head != NULL)
-		near(s->queues[p->queue].head);
+	expect_drop(s, s->queues[p->queue].head);
 	if (p->queue == QUEUE_AGAIN)
 		s->again--;
 	else
@@ -219,7 +229,7 @@ static enum store_status create_again(const struct pairing *p, const struct parc
 static void name_it(
 	struct pairings *s, struct pairing *p, const struct proposal *proposal, int64_t now)
 {
-	uint8_t token[(TOKEN_TEXT - 1) / 2];
+	uint32_t token[TOKEN_WORDS];
 
 	if (proposal != NULL) {
 		memcpy(p->code, proposal->code, sizeof(p->code));
@@ -229,8 +239,10 @@ static void name_it(
 			dice_code(p->code);
 		while (find(s, p->code, now) != NULL);
 	}
-	randombytes_buf(token, sizeof(token));
-	sodium_bin2hex(p->token, sizeof(p->token), token, sizeof(token));
+	/* Word by word, as libsodium makes words in advance but not bytes. */
+	for (int i = 0; i < TOKEN_WORDS; i++)
+		token[i] = randombytes_random();
+	sodium_bin2hex(p->token, sizeof(p->token), (const unsigned char *)token, sizeof(token));
 }
 
 static void insert(struct pairings *s, struct pairing *p)
@@ -304,10 +316,7 @@ static bool same_token(const struct pairing *p, const char *token)
 
 static void memory_expect(struct store *store, const char code[CODE_TEXT])
 {
-	const struct pairing *p = *bucket_of(pairings_of(store), code);
-
-	if (p != NULL)
-		near(p);
+	near(*bucket_of(pairings_of(store), code), sizeof(struct pairing));
 }
 
 static enum store_status memory_owns(struct store *store, const char code[CODE_TEXT],
