@@ -64,6 +64,14 @@ size_t addr_format(const struct addr *a, char text[ADDR_TEXT])
 	return (size_t)(p - text);
 }
 
+/* Of '0' to '9' and 'a' to 'f' one more than they are worth; 0 of all others. */
+/* clang-format off */
+static const uint8_t worth[256] = {
+	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8,
+	['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
+/* clang-format on */
+
 /* What comes behind 1 to 4 lower-case digits without a zero in front of them; NULL: they are not there. */
 static const char *read_group(const char *text, uint8_t out[2])
 {
@@ -71,13 +79,11 @@ static const char *read_group(const char *text, uint8_t out[2])
 	size_t n = 0;
 
 	for (; n < 4; n++) {
-		unsigned c = (unsigned char)text[n];
-		bool is_letter = c - 'a' < 6;
+		const unsigned digit = worth[(unsigned char)text[n]];
 
-		/* No jump tells a letter from a number: it would be guessed wrong every third time. */
-		if (!((c - '0' < 10) | is_letter))
+		if (digit == 0)
 			break;
-		group = group << 4 | ((c & 15) + 9 * is_letter);
+		group = group << 4 | (digit - 1);
 	}
 	if (n == 0 || (n > 1 && *text == '0'))
 		return NULL;
