@@ -17,7 +17,10 @@ enum { CODE_TEXT = 32 };
 /* Two digits and three words: 90 x 2462^3, at least 40 bits. */
 enum { CODE_NUMBER_MIN = 10, CODE_NUMBERS = 90, CODE_WORDS = 3, CODE_DRAWS = 1 + CODE_WORDS };
 
-extern const char *const code_words[];
+/* Room for a word and its NUL. */
+enum { CODE_WORD = 9 };
+
+extern const char code_words[][CODE_WORD];
 extern const size_t code_words_n;
 
 /* draws[0] is below CODE_NUMBERS, the others are below code_words_n. Padded. */

@@ -5,7 +5,7 @@
  */
 #include "base/code.h"
 
-const char *const code_words[] = { "abacus", "abbey", "above", "absent", "absorb", "academy",
+const char code_words[][CODE_WORD] = { "abacus", "abbey", "above", "absent", "absorb", "academy",
 	"accent", "access", "acclaim", "account", "acid", "acorn", "acre", "acrobat", "across",
 	"acrylic", "active", "actor", "actual", "adamant", "adapt", "adjust", "admire", "adobe",
 	"adult", "advance", "adverb", "advice", "aerial", "aerobic", "affair", "affirm", "afford",
