@@ -26,12 +26,13 @@
 	"	if command -v fsync >/dev/null 2>&1; then fsync \"$@\"; else sync \"$@\"; fi\n" \
 	"}\n"
 
+#define BESIDE "dir=${1%/*}/ base=${1##*/}\n"
+
 /*
- * What killed writers left behind in the folder goes, also of other files: one that was killed when the new file
+ * What killed writers left behind in the folder $dir goes, also of other files: one that was killed when the new file
  * had both its names is not called again, and what it left may be a key. A writer that lives keeps its own.
  */
 #define SWEEP \
-	"dir=${1%/*}/ base=${1##*/}\n" \
 	"for old in \"$dir\".*.jmesh.*; do\n" \
 	"	pid=${old##*.}\n" \
 	"	case $pid in ''|*[!0-9]*) continue ;; esac\n" \
@@ -40,6 +41,7 @@
 
 /* $tmp is a new file beside the one to be. */
 #define TEMPORARY \
+	BESIDE \
 	SWEEP \
 	"tmp=$dir.$base.jmesh.$$\n" \
 	"trap 'rm -f \"$tmp\"' EXIT\n" \
@@ -191,6 +193,7 @@ const char freebsd_script_write[] =
 const char freebsd_script_remove[] =
 	START
 	SETTLE
+	BESIDE
 	SWEEP
 	"if [ ! -e \"$1\" ] && [ ! -L \"$1\" ]; then echo done; exit 0; fi\n"
 	"rm -f \"$1\" && settle \"$dir\" && echo done\n";
@@ -303,7 +306,9 @@ const char freebsd_script_start[] =
 	"sysrc yggdrasil_enable=YES >/dev/null || exit 1\n"
 	"if [ -f \"$1\" ]; then echo \"log $(($(wc -c <\"$1\")))\"; else echo 'log 0'; fi\n"
 	"if service yggdrasil onestatus >/dev/null 2>&1 </dev/null; then echo done; exit 0; fi\n"
-	"said=/var/run/.jmesh.start.$$\n"
+	"dir=/var/run/\n"
+	SWEEP
+	"said=$dir.start.jmesh.$$\n"
 	"trap 'rm -f \"$said\"' EXIT\n"
 	"rm -f \"$said\"\n"
 	"(umask 077 && : >\"$said\") || exit 1\n"

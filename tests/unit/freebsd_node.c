@@ -112,7 +112,10 @@ MACHINE(freebsd_node, starts_asks_and_stops_a_node)
 	set_conf("  Listen: [\"tcp://127.0.0.1:19001\"]\n");
 	CHECK_TEXT(lab_look_node("web"), "- - ");
 	CHECK_TEXT(ask("web", GETSELF), "(nobody)");
+	/* What a start that was killed has left. */
+	CHECK(sandbox_sh("touch /mnt/jails/web/run/.start.jmesh.999999") == 0);
 	CHECK(port.ops->node_start(port.self, "web", &e) == 0);
+	CHECK(sandbox_sh("cd /mnt/jails/web/run && test -z \"$(ls -A | grep jmesh)\"") == 0);
 	CHECK_TEXT(lab_look_node("web"), "running boot 127.0.0.1:19001");
 	CHECK(strstr(ask("web", GETSELF), "\"build_version\"") != NULL);
 	CHECK_TEXT(ask(HOST_NODE, GETSELF), "(nobody)");
