@@ -102,6 +102,16 @@ static bool begins(const char *s, const char *prefix, const char **rest)
 	return found;
 }
 
+/* how: of want_pair_word. */
+static const char *pairing(struct arena *a, const char *how)
+{
+	const size_t verb = strcspn(how, ",");
+
+	if (strcmp(how, "rendezvous") == 0)
+		return "pair by rendezvous";
+	return arena_printf(a, "%.*s a pairing%s", (int)verb, how, how + verb);
+}
+
 /* What a change is, in a few words; *values says whether its values tell more. */
 static const char *subject(const struct render *r, const struct change *c, bool *values)
 {
@@ -134,7 +144,7 @@ static const char *subject(const struct render *r, const struct change *c, bool 
 		return strcmp(c->key, "zone") == 0 ? "zone" : c->key;
 	case KIND_PAIRING:
 		if (c->action == ACTION_PAIR)
-			return arena_printf(r->a, "%s a pairing", c->after);
+			return pairing(r->a, c->after);
 		*values = begins(c->key, "recorded ", &rest);
 		if (*values)
 			return arena_printf(r->a, "%s, in Jailrun's own record", rest);
