@@ -5,8 +5,8 @@ Servers have one processor of the machine and the load generator (load.c) anothe
 processor time that a server takes for a request or for a pairing, with all its threads and
 processes, and never how long one waits: the load generator may be what is slower. The servers take
 turns, round after round, and a ratio is the median of those of the rounds, so that whatever else
-the machine does falls on all of them. Latencies are of a closed loop: 64 connections, each of
-which asks again as soon as it is answered.
+the machine does falls on all of them; so rounds are short and many. Latencies are of a closed
+loop: 64 connections, each of which asks again as soon as it is answered.
 
 The relay and nginx write their access logs, a line a request, to files; constant and the Python
 relay write none. Exit status 1 where a limit is exceeded.
@@ -245,10 +245,10 @@ def reads(bench):
         shutil.copy(bench.dir / "relay.codes", bench.dir / f"{s.name}.codes")
 
     def measure(server):
-        figures = bench.load("get", server, 5000 if server is aiohttp else 40000)
+        figures = bench.load("get", server, 1000 if server is aiohttp else 10000)
         return figures | {"each": figures["cpu"] / figures["requests"]}
 
-    seen = rounds(9, [relay, constant, nginx, aiohttp], measure)
+    seen = rounds(36, [relay, constant, nginx, aiohttp], measure)
     bench.stop()
     for other, limit in ("constant", 1.15), ("nginx", 1.3):
         figures = f"{us(seen, 'relay')} of processor beside {us(seen, other)}"
