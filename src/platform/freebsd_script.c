@@ -305,9 +305,9 @@ const char freebsd_script_start[] =
 	START
 	"sysrc yggdrasil_enable=YES >/dev/null || exit 1\n"
 	"if [ -f \"$1\" ]; then echo \"log $(($(wc -c <\"$1\")))\"; else echo 'log 0'; fi\n"
-	"if service yggdrasil onestatus >/dev/null 2>&1 </dev/null; then echo done; exit 0; fi\n"
 	"dir=/var/run/\n"
 	SWEEP
+	"if service yggdrasil onestatus >/dev/null 2>&1 </dev/null; then echo done; exit 0; fi\n"
 	"said=$dir.start.jmesh.$$\n"
 	"trap 'rm -f \"$said\"' EXIT\n"
 	"rm -f \"$said\"\n"
