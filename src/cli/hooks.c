@@ -163,7 +163,9 @@ static bool on_tick(void *ctx, size_t waiting, int seconds_left)
 	struct host *h = ((struct pairing *)ctx)->host;
 
 	/* None is left where only answers to farewells are on their way. */
-	if (h->options->terminal_err && waiting != 0)
+	if (waiting == 0)
+		clear_line(h);
+	else if (h->options->terminal_err)
 		fprintf(stderr,
 			"\r\033[K%c waiting for %zu pairing%s, %d:%02d left (Ctrl-C: later)",
 			spin[turn++ % 4], waiting, waiting == 1 ? "" : "s", seconds_left / 60,
