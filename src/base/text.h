@@ -56,8 +56,10 @@ int hex_digit(char c);
 /* One DNS label as DESIGN has it: 1 to 63 of letters, digits, '-', '_', no '-' at either end. */
 bool name_is_label(const char *s);
 
-/* Whether it is in lower case (ASCII only); a copy that is. */
+/* Whether no letter of it is upper case (ASCII only). */
 bool name_is_folded(const char *s);
+
+/* A copy in lower case (ASCII only). */
 char *name_fold(struct arena *a, const char *s);
 
 #endif

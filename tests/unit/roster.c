@@ -287,8 +287,8 @@ Test(roster, the_usual_spelling_is_read_without_a_tree)
 		ROSTER(JAIL("web", A1) "," JAIL("d_1", A2)),
 		"{\"jails\": [{\"name\": \"web\", \"ygg_address\": \"" A1
 		"\"}, {\"name\": \"db\", \"ygg_address\": \"" A2 "\"}]}",
-		ONE(L63, "200::1") };
-	static const char *const unusual[] = { ONE("Web", A1), ONE("web", A1) "\n",
+		ONE(L63, "200::1"), ONE("web", A1) "\n" };
+	static const char *const unusual[] = { ONE("Web", A1), ONE("web", A1) "\n\n",
 		" " ONE("web", A1), "{\"jails\":[]}", ONE("w\\u0065b", A1),
 		ROSTER("{\"ygg_address\":\"" A1 "\",\"name\":\"web\"}"),
 		ROSTER("{\"name\":\"web\",\"ygg_address\":\"" A1 "\",\"x\":1}"),
