@@ -87,7 +87,7 @@ static int check_memory(const struct relay_conf *c, struct err *e)
 	if (memory_of(c) >= need)
 		return 0;
 	return err_set(e, ERR_USAGE, NOWHERE,
-		"--max-memory: %zuM are too little for %u connections and %u pairings: give %zuM "
+		"--max-memory: %zuM is too little for %u connections and %u pairings: give %zuM "
 		"or more, or lower --max-connections or --max-pairings",
 		memory_of(c) / MEBIBYTE, c->max_connections, c->max_pairings, need / MEBIBYTE + 1);
 }

@@ -63,14 +63,20 @@ static struct pairing **bucket_of(struct pairings *s, const char code[CODE_TEXT]
 	return &s->buckets[at & s->mask];
 }
 
-/* They are about to be used: asks the processor for them without waiting. p may be NULL. */
+/* These bytes are about to be used: asks the processor for them without waiting. p may be NULL. */
 static void near(const void *p, size_t n)
 {
-	for (size_t i = 0; p != NULL && i < n; i += 64)
-		__builtin_prefetch((const char *)p + i);
+	enum { LINE = 64 };
+	const char *bytes = p;
+
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < n; i += LINE)
+		__builtin_prefetch(bytes + i);
+	__builtin_prefetch(bytes + n - 1);
 }
 
-/* The next one to go is long out of the processor's sight, as what it has and the one behind it are. */
+/* The next one to go was used long ago, and so was what is dropped with it. */
 static void expect_drop(struct pairings *s, const struct pairing *next)
 {
 	if (next == NULL)
@@ -239,7 +245,7 @@ static void name_it(
 			dice_code(p->code);
 		while (find(s, p->code, now) != NULL);
 	}
-	/* Word by word, as libsodium makes words in advance but not bytes. */
+	/* Of words the generator that relay_serve chooses has some in advance, of bytes none. */
 	for (int i = 0; i < TOKEN_WORDS; i++)
 		token[i] = randombytes_random();
 	sodium_bin2hex(p->token, sizeof(p->token), (const unsigned char *)token, sizeof(token));
