@@ -4,8 +4,8 @@
 Servers have one processor of the machine and the load generator (load.c) another. A figure is the
 processor time that a server takes for a request or for a pairing, with all its threads and
 processes, and never how long one waits: the load generator may be what is slower. The servers take
-turns, round after round, and a ratio is the median of those of the rounds, so that whatever else
-the machine does falls on all of them; so rounds are short and many. Latencies are of a closed
+turns, round after round, and a ratio is the median of those of the rounds: whatever else the
+machine does falls on all of them, the more evenly the shorter a round is. Latencies are of a closed
 loop: 64 connections, each of which asks again as soon as it is answered.
 
 The relay and nginx write their access logs, a line a request, to files; constant and the Python
