@@ -161,7 +161,7 @@ struct rest {
 	const char *at, *end;
 };
 
-/* Steps over a word, and over a blank or a newline behind it; false, and nothing is stepped over, where it is not next. */
+/* Steps over a word, and over a blank or a newline behind it. false: it is not next, and nothing is stepped over. */
 static bool pass(struct rest *r, const char *word, size_t len)
 {
 	if ((size_t)(r->end - r->at) < len || memcmp(r->at, word, len) != 0)

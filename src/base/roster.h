@@ -42,9 +42,9 @@ struct cJSON;
 int roster_parse(const char *json, size_t len, struct arena *a, struct roster *out, struct err *e);
 
 /*
- * As roster_parse, and faster by the tree of JSON that it does not build, for a roster as jmesh and Jailrun write it: these
- * keys in this order and no others, names in lower case, nothing escaped, and behind a bracket, a brace, a colon or a
- * comma at most one blank or newline. false: it is written otherwise or is no roster, and *out is untouched.
+ * As roster_parse, and faster by the tree of JSON that it does not build, for a roster as jmesh and Jailrun write it:
+ * these keys in this order and no others, names in lower case, nothing escaped, and behind a bracket, a brace, a colon
+ * or a comma at most one blank or newline. false: it is written otherwise or is no roster, and *out is untouched.
  */
 bool roster_read_usual(const char *json, size_t len, struct arena *a, struct roster *out);
 
