@@ -120,6 +120,32 @@ Test(relay_garbled, chunked_bodies)
 	RUN(cases);
 }
 
+/* Of all bytes those of a token (RFC 9110, 5.6.2) may be in the name of a header, and no others. */
+Test(relay_garbled, characters_of_names)
+{
+	static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	struct victim v = victim_up((struct relay_conf){ 0 });
+
+	for (int c = 0; c < 256; c++) {
+		const bool is_token = c != '\0' && strchr(token, c) != NULL;
+		char request[128], *answer, got[8];
+		int len;
+
+		/* These end a name or a line. */
+		if (c == ':' || c == '\r' || c == '\n')
+			continue;
+		len = snprintf(request, sizeof(request),
+			"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX%cY: 1\r\n\r\n", c);
+		answer = tell(&v, request, (size_t)len, false);
+		status_of(answer, got);
+		cr_expect_eq(strcmp(got, "200") == 0, is_token, "0x%02x: %s", (unsigned)c, got);
+		free(answer);
+	}
+	expect_recovered(&v, 0);
+	victim_down(&v);
+}
+
 Test(relay_garbled, a_body_in_chunks_of_a_byte)
 {
 	struct victim v = victim_up((struct relay_conf){ 0 });
