@@ -28,14 +28,18 @@ void code_format(const uint32_t draws[CODE_DRAWS], char code[CODE_TEXT])
 
 bool code_read(const char *text, size_t len, char code[CODE_TEXT])
 {
+	bool good = true;
+
 	if (len < 1 || len >= CODE_TEXT)
 		return false;
+	/* Without a branch for each character: where a code's dashes are nobody can tell beforehand. */
 	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
+		const char c = text[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
-			return false;
+		good &= (c >= 'a' && c <= 'z') | (c >= '0' && c <= '9') | (c == '-');
 	}
+	if (!good)
+		return false;
 	memset(code, 0, CODE_TEXT);
 	memcpy(code, text, len);
 	return true;

@@ -21,12 +21,34 @@ static const char *path_of(const char *target)
 	return target;
 }
 
+/* Whether a segment is that text; most are as they are, and only others are decoded. */
+static bool is_segment(const char *s, size_t len, const char *text)
+{
+	const size_t wanted = strlen(text);
+	char decoded[CODE_TEXT];
+
+	if (len == wanted && memcmp(s, text, len) == 0)
+		return true;
+	return percent_decode(s, len, decoded, sizeof(decoded)) == (int)wanted &&
+		memcmp(decoded, text, wanted) == 0;
+}
+
+/* As above: no code has a '%'. */
+static bool read_code(const char *s, size_t len, char code[CODE_TEXT])
+{
+	char decoded[CODE_TEXT];
+	int n;
+
+	if (code_read(s, len, code))
+		return true;
+	n = percent_decode(s, len, decoded, sizeof(decoded));
+	return n > 0 && code_read(decoded, (size_t)n, code);
+}
+
 void route_of(const char *target, struct route *out)
 {
 	const char *path = path_of(target), *slash;
 	size_t len = strcspn(path, "?#"), first;
-	char text[CODE_TEXT];
-	int n;
 
 	memset(out, 0, sizeof(*out));
 	if (len == 0 || path[0] != '/')
@@ -39,7 +61,7 @@ void route_of(const char *target, struct route *out)
 	}
 	slash = memchr(path, '/', len);
 	first = slash != NULL ? (size_t)(slash - path) : len;
-	if (percent_decode(path, first, text, sizeof(text)) != 4 || memcmp(text, "pair", 4) != 0)
+	if (!is_segment(path, first, "pair"))
 		return;
 	if (first == len) {
 		out->kind = ROUTE_PAIR;
@@ -50,8 +72,7 @@ void route_of(const char *target, struct route *out)
 	if (len == 0 || memchr(path, '/', len) != NULL)
 		return;
 	out->kind = ROUTE_CODE;
-	n = percent_decode(path, len, text, sizeof(text));
-	out->has_code = n > 0 && code_read(text, (size_t)n, out->code);
+	out->has_code = read_code(path, len, out->code);
 }
 
 const char *route_name(enum route_kind kind)
