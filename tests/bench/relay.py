@@ -32,6 +32,8 @@ POLLED = 256
 # Connections that are open, and idle, while memory is measured. Fewer than 128, as CONNECTIONS: libmicrohttpd 0.9
 # takes so many events of epoll at once, and where it gets just as many waits for more before it serves them.
 IDLE = 100
+# Seconds in which a server closes the connections of its round: that must not fall on the next one.
+SETTLE = 0.05
 
 NGINX = """
 daemon off;
@@ -218,6 +220,7 @@ def rounds(n, servers, measure):
     for i in range(n + 1):
         for s in servers:
             figures = measure(s)
+            time.sleep(SETTLE)
             if i > 0:
                 seen[s.name].append(figures)
     return seen
