@@ -1,7 +1,9 @@
 #include <criterion/criterion.h>
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "relay_lab.h"
@@ -68,6 +70,34 @@ Test(relay_alike, unknown_expired_and_used_codes_look_alike)
 			free(text);
 		}
 		free(unknown);
+	}
+	relay_down(&r);
+}
+
+/* Once in an answer, be it made once a second or for one request alone. */
+Test(relay_alike, dates_are_the_time)
+{
+	struct relay r = relay_up((struct relay_conf){ 0 });
+	struct made m = make_pairing(&r, web);
+	const char *const paths[] = { m.path, "/", "/pair/81-zephyr-night-climb", "/nothing" };
+
+	for (int seconds = 0; seconds < 3; seconds++) {
+		for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+			const time_t before = time(NULL);
+			struct reply reply = ask(&r, "GET", paths[i], NULL, NULL);
+			char *date = strstr(reply.headers, "\r\nDate: ");
+			time_t said;
+
+			cr_assert_not_null(date, "%s", reply.headers);
+			cr_assert_null(strstr(date + 2, "\r\nDate: "), "%s", reply.headers);
+			date[2 + strcspn(date + 2, "\r")] = '\0';
+			said = curl_getdate(date + 8, NULL);
+			cr_assert(
+				said >= before && said <= time(NULL), "%s: %s", paths[i], date + 8);
+			cr_assert_str_eq(date + strlen(date) - 4, " GMT");
+			reply_free(&reply);
+		}
+		usleep(700 * 1000);
 	}
 	relay_down(&r);
 }
