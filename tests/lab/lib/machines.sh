@@ -272,6 +272,8 @@ resolver_stop() {
 relay() {
 	local name=$1
 	shift
+	# Who asks the relay from its own machine could be given that port before the node takes it.
+	on "$name" sh -c "echo ${RELAY_NODE##*:} >/proc/sys/net/ipv4/ip_local_reserved_ports"
 	# shellcheck disable=SC2016
 	on "$name" sh -c 'setsid jmesh relay "$@" >>relay.log 2>&1 & echo $! >relay.pid' relay \
 	    --listen "$RELAY:8080" --node "$RELAY_NODE" "$@"
