@@ -3,22 +3,16 @@
 #define JMESH_RELAY_RESPOND_H
 
 #include <microhttpd.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include "relay/service.h"
 
-/* Answers that are always the same but for the date, made once a second. */
+/* Answers that are always the same, made once. All NULL at first. */
 struct responses {
-	pthread_mutex_t lock;
-	struct {
-		struct MHD_Response *response; /* NULL: none yet */
-		time_t second;                 /* that its date tells */
-	} fixed[FIXED_ANSWERS];
+	_Atomic(struct MHD_Response *) fixed[FIXED_ANSWERS];
 };
 
-void responses_init(struct responses *r);
 void responses_free(struct responses *r);
 
 /*

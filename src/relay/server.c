@@ -419,11 +419,9 @@ int server_start(struct server **out, int listen_fd, const struct service *servi
 		free(s);
 		return -1;
 	}
-	responses_init(&s->responses);
 	s->daemon = start(s, listen_fd, c);
 	if (s->daemon == NULL) {
 		close(listen_fd);
-		responses_free(&s->responses);
 		patience_free(s->patience);
 		free(s);
 		return err_set(e, ERR_SYSTEM, NOWHERE, "the HTTP server did not start");

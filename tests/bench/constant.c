@@ -1,5 +1,5 @@
 /*
- * constant: a libmicrohttpd server that does nothing else, to hold the relay against. It answers every request
+ * constant: the least that libmicrohttpd can do, to hold the relay against. It answers every request
  * with the bytes and the headers that the relay answers for a pairing which nobody joined yet, from one
  * response that is made once. Flags and options are those of the relay, without its callbacks. It prints
  * where it listens, at a free port of 127.0.0.1, and no log.
