@@ -153,11 +153,12 @@ static int heard(int note, struct err *e)
 {
 	char text[sizeof(e->text)];
 	struct pollfd p = { .fd = note, .events = POLLIN };
-	int64_t until = clock_ms() + START_MS;
+	int64_t until = clock_ms() + START_MS, left;
 	ssize_t n;
 
-	while (poll(&p, 1, (int)(until - clock_ms())) < 0 && errno == EINTR && clock_ms() < until)
-		;
+	do
+		left = until - clock_ms();
+	while (poll(&p, 1, left > 0 ? (int)left : 0) < 0 && errno == EINTR && left > 0);
 	if (p.revents == 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "its process did not come to be in time");
 	n = read(note, text, sizeof(text) - 1);
