@@ -12,10 +12,10 @@
 #include "os/clock.h"
 
 enum {
-	ROOM = 256 * 1024,  /* bytes that are gathered at most */
-	LINE = 2048,        /* of one line */
-	GATHER = 10 * 1000, /* microseconds */
-	PATIENCE = 1,       /* seconds that a line waits for room, and the end for what is left */
+	ROOM = 512 * 1024, /* bytes that are gathered at most */
+	LINE = 2048,       /* of one line */
+	GATHER = 50,       /* milliseconds, unless half the room is full before */
+	PATIENCE = 1000, /* milliseconds that a line waits for room, and the end for what is left */
 };
 
 static struct {
@@ -23,7 +23,7 @@ static struct {
 	pthread_cond_t filled, emptied, ended;
 	pthread_t thread;
 	bool running, end;
-	bool idle;  /* the thread waits for something to write */
+	size_t wake; /* bytes that the thread waits for; more than there is room for: it does not wait */
 	bool stuck; /* what it writes is not taken: lines that have no room are lost at once */
 	bool over;  /* it has ended */
 	unsigned long lost;
@@ -35,9 +35,6 @@ static struct {
 	char date[32];
 } out = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.filled = PTHREAD_COND_INITIALIZER,
-	.emptied = PTHREAD_COND_INITIALIZER,
-	.ended = PTHREAD_COND_INITIALIZER,
 	.second = -1,
 };
 
@@ -93,14 +90,25 @@ static void write_or_count(const char *text, size_t len, struct loss *loss)
 		loss->lines += text[done] == '\n';
 }
 
-/* The lock is held. Whether it was signalled in time, by the clock that all systems can wait by. */
+/* The lock is held. Whether it was signalled in time. */
 static bool wait_a_little(pthread_cond_t *cond)
 {
-	struct timespec until;
+	return clock_cond_wait(cond, &out.lock, clock_ms() + PATIENCE);
+}
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += PATIENCE;
-	return pthread_cond_timedwait(cond, &out.lock, &until) != ETIMEDOUT;
+/* The lock is held. Whoever fills the room signals only what is waited for, and not each line. */
+static void gather(void)
+{
+	int64_t end;
+
+	out.wake = 1;
+	while (out.len < out.wake && !out.end)
+		pthread_cond_wait(&out.filled, &out.lock);
+	out.wake = ROOM / 2;
+	end = clock_ms() + GATHER;
+	while (out.len < out.wake && !out.end && clock_cond_wait(&out.filled, &out.lock, end))
+		;
+	out.wake = ROOM + 1;
 }
 
 static void *write_gathered(void *arg)
@@ -113,16 +121,9 @@ static void *write_gathered(void *arg)
 		const char *text = out.rooms[out.filling];
 		size_t len;
 
-		/* Whoever fills it signals only when this waits: not while lines keep coming. */
-		out.idle = out.len == 0;
-		while (out.len == 0 && !out.end)
-			pthread_cond_wait(&out.filled, &out.lock);
-		out.idle = false;
+		gather();
 		if (out.len == 0)
 			break;
-		pthread_mutex_unlock(&out.lock);
-		clock_nap_us(GATHER);
-		pthread_mutex_lock(&out.lock);
 		len = out.len;
 		out.filling = 1 - out.filling;
 		out.len = 0;
@@ -144,10 +145,19 @@ static void *write_gathered(void *arg)
 	return NULL;
 }
 
+static void init(void)
+{
+	clock_cond_init(&out.filled);
+	clock_cond_init(&out.emptied);
+	clock_cond_init(&out.ended);
+}
+
 int log_start(struct err *e)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int rc;
 
+	pthread_once(&once, init);
 	out.end = out.over = out.stuck = false;
 	rc = pthread_create(&out.thread, NULL, write_gathered, NULL);
 	if (rc != 0)
@@ -172,43 +182,58 @@ void log_stop(void)
 		pthread_join(out.thread, NULL);
 }
 
-/* The lock is held. The line's newline is counted. */
-static void put(const char *line, size_t len)
+/*
+ * The lock is held. Where the next line goes, of at most LINE bytes, or NULL: it is lost. What makes a line
+ * writes it there at once: to read it again right away costs more than to make it.
+ */
+static char *begin_line(void)
+{
+	while (!out.stuck && out.len > ROOM - LINE)
+		out.stuck = !wait_a_little(&out.emptied);
+	if (out.len <= ROOM - LINE)
+		return out.rooms[out.filling] + out.len;
+	out.lost++;
+	return NULL;
+}
+
+/* The lock is held. The line has len bytes, with its newline. */
+static void end_line(size_t len)
 {
 	if (!out.running) {
-		write_out(line, len);
+		write_out(out.rooms[out.filling] + out.len, len);
 		return;
 	}
-	while (!out.stuck && out.len > ROOM - len)
-		out.stuck = !wait_a_little(&out.emptied);
-	if (out.len > ROOM - len) {
-		out.lost++;
-		return;
-	}
-	memcpy(out.rooms[out.filling] + out.len, line, len);
-	if (out.idle && out.len == 0)
+	if (out.len < out.wake && out.len + len >= out.wake)
 		pthread_cond_signal(&out.filled);
 	out.len += len;
 }
 
-void log_say(const char *fmt, ...)
+static size_t say(char *line, const char *fmt, va_list ap)
 {
 	static const char prefix[] = "jmesh relay: ";
-	char line[LINE];
 	size_t len = sizeof(prefix) - 1;
-	va_list ap;
 	int n;
 
 	memcpy(line, prefix, len);
-	va_start(ap, fmt);
-	n = vsnprintf(line + len, sizeof(line) - len, fmt, ap);
-	va_end(ap);
+	n = vsnprintf(line + len, LINE - len, fmt, ap);
 	if (n > 0)
-		len += (size_t)n < sizeof(line) - len ? (size_t)n : sizeof(line) - len - 1;
+		len += (size_t)n < LINE - len ? (size_t)n : LINE - len - 1;
 	line[len++] = '\n';
+	return len;
+}
+
+void log_say(const char *fmt, ...)
+{
+	char *line;
+	va_list ap;
+
+	va_start(ap, fmt);
 	pthread_mutex_lock(&out.lock);
-	put(line, len);
+	line = begin_line();
+	if (line != NULL)
+		end_line(say(line, fmt, ap));
 	pthread_mutex_unlock(&out.lock);
+	va_end(ap);
 }
 
 /* The lock is held. */
@@ -237,33 +262,41 @@ static char *add(char *at, const char *text)
 
 static char *add_number(char *at, uint64_t n)
 {
-	char digits[20];
-	size_t first = sizeof(digits);
+	char *end = at + 1;
 
-	do
-		digits[--first] = (char)('0' + n % 10);
-	while ((n /= 10) != 0);
-	memcpy(at, digits + first, sizeof(digits) - first);
-	at += sizeof(digits) - first;
-	*at = ' ';
-	return at + 1;
+	for (uint64_t rest = n; rest >= 10; rest /= 10)
+		end++;
+	*end = ' ';
+	for (char *digit = end; digit > at; n /= 10)
+		*--digit = (char)('0' + n % 10);
+	return end + 1;
 }
 
 /* Formatted by hand: it is a good part of what a request costs. None of the texts is longer than 64. */
-void log_request(const char *peer, const char *method, const char *route, int status, size_t bytes,
-	int64_t microseconds)
+static size_t request_line(char *line, const struct peer *peer, const char *method,
+	const char *route, int status, size_t bytes, int64_t microseconds)
 {
-	char line[512], *at;
+	char *at = add(line, date());
 
-	pthread_mutex_lock(&out.lock);
-	at = add(line, date());
-	at = add(at, peer);
+	at += peer_format(peer, at);
+	*at++ = ' ';
 	at = add(at, method);
 	at = add(at, route);
 	at = status > 0 ? add_number(at, (uint64_t)status) : add(at, "-");
 	at = add_number(at, bytes);
 	at = add_number(at, microseconds > 0 ? (uint64_t)microseconds : 0);
 	memcpy(at - 1, "us\n", 3);
-	put(line, (size_t)(at + 2 - line));
+	return (size_t)(at + 2 - line);
+}
+
+void log_request(const struct peer *peer, const char *method, const char *route, int status,
+	size_t bytes, int64_t microseconds)
+{
+	char *line;
+
+	pthread_mutex_lock(&out.lock);
+	line = begin_line();
+	if (line != NULL)
+		end_line(request_line(line, peer, method, route, status, bytes, microseconds));
 	pthread_mutex_unlock(&out.lock);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "relay/peer.h"
 
 /*
  * Between the two, lines are gathered for a moment and written together by a thread of their own, so that
@@ -19,8 +20,8 @@ void log_stop(void); /* also where log_start failed or was not called */
 /* "jmesh relay: " and the sentence; what is not ours in it must be escaped already. */
 void log_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* A request: all texts are constants of ours or an address. status 0: it got no answer. */
-void log_request(const char *peer, const char *method, const char *route, int status, size_t bytes,
-	int64_t microseconds);
+/* A request: the texts are constants of ours. status 0: it got no answer. */
+void log_request(const struct peer *peer, const char *method, const char *route, int status,
+	size_t bytes, int64_t microseconds);
 
 #endif

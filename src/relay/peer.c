@@ -48,27 +48,31 @@ bool peer_is_v4(const struct peer *p)
 }
 
 /* inet_ntop(3) goes by printf, which at a line a request is felt. */
-static void format_v4(const uint8_t b[4], char *out)
+static size_t format_v4(const uint8_t b[4], char *out)
 {
+	char *at = out;
+
 	for (int i = 0; i < 4; i++) {
 		if (b[i] >= 100)
-			*out++ = (char)('0' + b[i] / 100);
+			*at++ = (char)('0' + b[i] / 100);
 		if (b[i] >= 10)
-			*out++ = (char)('0' + b[i] / 10 % 10);
-		*out++ = (char)('0' + b[i] % 10);
-		*out++ = i < 3 ? '.' : '\0';
+			*at++ = (char)('0' + b[i] / 10 % 10);
+		*at++ = (char)('0' + b[i] % 10);
+		*at++ = i < 3 ? '.' : '\0';
 	}
+	return (size_t)(at - out) - 1;
 }
 
-void peer_format(const struct peer *p, char text[PEER_TEXT])
+size_t peer_format(const struct peer *p, char text[PEER_TEXT])
 {
 	static const struct peer unknown;
 
 	if (peer_is_v4(p))
-		format_v4(p->b + sizeof(mapped), text);
-	else if (memcmp(p, &unknown, sizeof(unknown)) == 0 ||
+		return format_v4(p->b + sizeof(mapped), text);
+	if (memcmp(p, &unknown, sizeof(unknown)) == 0 ||
 		inet_ntop(AF_INET6, p->b, text, PEER_TEXT) == NULL)
 		strcpy(text, "-");
+	return strlen(text);
 }
 
 struct network peer_network(const struct peer *p)

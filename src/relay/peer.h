@@ -23,8 +23,8 @@ struct peer peer_of(const struct sockaddr *sa);
 /* One literal address of len bytes and nothing else: no port, no brackets, no zone, no blank. */
 bool peer_parse(const char *text, size_t len, struct peer *out);
 
-/* In its one spelling, IPv4 as such also where it came mapped; "-" where it is not known. */
-void peer_format(const struct peer *p, char text[PEER_TEXT]);
+/* In its one spelling, IPv4 as such also where it came mapped; "-" where it is not known. Its length. */
+size_t peer_format(const struct peer *p, char text[PEER_TEXT]);
 
 bool peer_is_v4(const struct peer *p);
 struct network peer_network(const struct peer *p);

@@ -209,7 +209,6 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	enum MHD_RequestTerminationCode why)
 {
 	struct exchange *x = *con_cls;
-	char peer[PEER_TEXT];
 	int64_t now;
 
 	(void)cls;
@@ -222,8 +221,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	if (!x->queued)
 		x->answer = (struct answer){ 0 };
 	metrics_request(x->server->service.metrics, x->request.route.kind, x->answer.status);
-	peer_format(&x->peer, peer);
-	log_request(peer, x->method, route_name(x->request.route.kind), x->answer.status,
+	log_request(&x->peer, x->method, route_name(x->request.route.kind), x->answer.status,
 		x->answer.len, now - x->started);
 	release(x, 0);
 	atomic_fetch_sub(&x->server->busy, 1);
