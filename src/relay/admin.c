@@ -8,7 +8,11 @@
 #include "os/clock.h"
 #include "relay/patience.h"
 
-enum { IDLE_SECONDS = 10, CONNECTION_MEMORY = 8 * 1024 };
+enum {
+	/* Milliseconds that a connection has from its beginning, or its last answer, to its next answer. */
+	PATIENCE = 10 * 1000,
+	CONNECTION_MEMORY = 8 * 1024
+};
 
 struct admin {
 	struct MHD_Daemon *daemon;
@@ -96,8 +100,9 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		*context =
-			fd != NULL ? patience_add(a->patience, fd->connect_fd, clock_ms()) : NULL;
+		*context = fd != NULL
+			? patience_add(a->patience, fd->connect_fd, clock_ms() + PATIENCE)
+			: NULL;
 	} else if (*context != NULL) {
 		patience_remove(a->patience, *context);
 		*context = NULL;
@@ -108,14 +113,14 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 	enum MHD_RequestTerminationCode why)
 {
-	const struct admin *a = cls;
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
+	(void)cls;
 	(void)con_cls;
 	if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK && info != NULL &&
 		info->socket_context != NULL)
-		patience_renew(a->patience, info->socket_context, clock_ms());
+		patience_until(info->socket_context, clock_ms() + PATIENCE);
 }
 
 int admin_start(struct admin **out, int listen_fd, const struct service *service, struct err *e)
@@ -125,7 +130,7 @@ int admin_start(struct admin **out, int listen_fd, const struct service *service
 	if (a == NULL)
 		abort();
 	a->service = *service;
-	if (patience_new(&a->patience, IDLE_SECONDS * 1000, e) < 0) {
+	if (patience_new(&a->patience, e) < 0) {
 		close(listen_fd);
 		free(a);
 		return -1;
@@ -135,9 +140,8 @@ int admin_start(struct admin **out, int listen_fd, const struct service *service
 		on_request, a, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, a, MHD_OPTION_NOTIFY_COMPLETED,
 		on_completed, a, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)ADMIN_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		(unsigned)ADMIN_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (a->daemon == NULL) {
 		close(listen_fd);
 		patience_free(a->patience);

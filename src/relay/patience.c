@@ -1,56 +1,37 @@
 #include "relay/patience.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "os/clock.h"
+
+enum { LOOK = 1000 }; /* milliseconds */
 
 struct waited {
 	struct waited *prev, *next;
 	int fd;
-	int64_t until;
+	/* Written by who serves the connection, at each request and without a lock. */
+	_Atomic int64_t until;
+	atomic_bool busy;
 };
 
-/* All are waited for the same time, so the head is the next whose time is over. */
 struct patience {
-	int64_t max;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* the list is empty no more, or it is to end */
 	bool end;
-	struct waited *head, *tail;
+	struct waited *head;
 };
 
-static void append(struct patience *p, struct waited *w, int64_t now)
+/* One that is shut down stays until its connection is closed, which is what follows. */
+static void shut_down_late_ones(const struct patience *p, int64_t now)
 {
-	w->until = now + p->max;
-	w->next = NULL;
-	w->prev = p->tail;
-	*(w->prev != NULL ? &w->prev->next : &p->head) = w;
-	p->tail = w;
-}
-
-static void unlink_from(struct patience *p, struct waited *w)
-{
-	*(w->prev != NULL ? &w->prev->next : &p->head) = w->next;
-	*(w->next != NULL ? &w->next->prev : &p->tail) = w->prev;
-}
-
-/* It stays until its connection is closed, which is what follows; until then it waits again. */
-static void shut_down_late_ones(struct patience *p, int64_t now)
-{
-	while (p->head != NULL && p->head->until <= now) {
-		struct waited *w = p->head;
-
-		shutdown(w->fd, SHUT_RDWR);
-		unlink_from(p, w);
-		append(p, w, now);
-	}
+	for (const struct waited *w = p->head; w != NULL; w = w->next)
+		if (atomic_load_explicit(&w->until, memory_order_relaxed) <= now)
+			shutdown(w->fd, SHUT_RDWR);
 }
 
 static void *watch(void *arg)
@@ -59,34 +40,29 @@ static void *watch(void *arg)
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->end) {
-		struct timespec second;
+		const int64_t now = clock_ms();
 
 		if (p->head == NULL) {
 			pthread_cond_wait(&p->changed, &p->lock);
 			continue;
 		}
-		shut_down_late_ones(p, clock_ms());
-		/* Of the clock that all systems can wait by; when it is set, one wait is off. */
-		clock_gettime(CLOCK_REALTIME, &second);
-		second.tv_sec++;
-		while (!p->end &&
-			pthread_cond_timedwait(&p->changed, &p->lock, &second) != ETIMEDOUT)
+		shut_down_late_ones(p, now);
+		while (!p->end && clock_cond_wait(&p->changed, &p->lock, now + LOOK))
 			;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
 }
 
-int patience_new(struct patience **out, int64_t max, struct err *e)
+int patience_new(struct patience **out, struct err *e)
 {
 	struct patience *p = calloc(1, sizeof(*p));
 	int rc;
 
 	if (p == NULL)
 		abort();
-	p->max = max;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->changed, NULL);
+	clock_cond_init(&p->changed);
 	rc = pthread_create(&p->thread, NULL, watch, p);
 	if (rc != 0) {
 		free(p);
@@ -110,33 +86,54 @@ void patience_free(struct patience *p)
 	free(p);
 }
 
-struct waited *patience_add(struct patience *p, int fd, int64_t now)
+struct waited *patience_add(struct patience *p, int fd, int64_t until)
 {
 	struct waited *w = calloc(1, sizeof(*w));
 
 	if (w == NULL)
 		abort();
 	w->fd = fd;
+	atomic_init(&w->until, until);
+	atomic_init(&w->busy, false);
 	pthread_mutex_lock(&p->lock);
 	if (p->head == NULL)
 		pthread_cond_signal(&p->changed);
-	append(p, w, now);
+	else
+		p->head->prev = w;
+	w->next = p->head;
+	p->head = w;
 	pthread_mutex_unlock(&p->lock);
 	return w;
 }
 
-void patience_renew(struct patience *p, struct waited *w, int64_t now)
+void patience_until(struct waited *w, int64_t until)
 {
+	atomic_store_explicit(&w->until, until, memory_order_relaxed);
+}
+
+void patience_busy(struct waited *w, bool busy)
+{
+	atomic_store_explicit(&w->busy, busy, memory_order_relaxed);
+}
+
+bool patience_any_busy(struct patience *p)
+{
+	const struct waited *w;
+
 	pthread_mutex_lock(&p->lock);
-	unlink_from(p, w);
-	append(p, w, now);
+	w = p->head;
+	while (w != NULL && !atomic_load_explicit(&w->busy, memory_order_relaxed))
+		w = w->next;
 	pthread_mutex_unlock(&p->lock);
+	return w != NULL;
 }
 
 void patience_remove(struct patience *p, struct waited *w)
 {
 	pthread_mutex_lock(&p->lock);
-	unlink_from(p, w);
+	*(w->prev != NULL ? &w->prev->next : &p->head) = w->next;
+	if (w->next != NULL)
+		w->next->prev = w->prev;
 	pthread_mutex_unlock(&p->lock);
 	free(w);
 }

@@ -1,11 +1,12 @@
 /*
- * Connections that take too long. libmicrohttpd closes one that is silent; one that sends or takes a byte now
- * and then it keeps for ever. Here each has so long from its beginning, or from its last answer, to
- * its next one; then it is shut down, whichever part of the request or of the answer is missing.
+ * Connections that take too long. Who serves one says until when it is waited for, and says that anew whenever it
+ * comes on; when that is over it is shut down, whatever is missing. libmicrohttpd's own timer is not
+ * used: it knows only silence, and reads the clock at each step of a request.
  */
 #ifndef JMESH_RELAY_PATIENCE_H
 #define JMESH_RELAY_PATIENCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -13,13 +14,20 @@
 struct patience;
 struct waited; /* a connection that is waited for */
 
-/* Starts a thread. max is in milliseconds. */
-int patience_new(struct patience **out, int64_t max, struct err *e);
+int patience_new(struct patience **out, struct err *e); /* starts a thread */
 void patience_free(struct patience *p); /* nothing is waited for any more; NULL is fine */
 
-/* fd stays open until patience_remove. now is of clock_ms. Any thread may call these. */
-struct waited *patience_add(struct patience *p, int fd, int64_t now);
-void patience_renew(struct patience *p, struct waited *w, int64_t now);
+/*
+ * until is of clock_ms; it is looked at once a second. fd stays open until patience_remove. A connection is
+ * added, spoken of and removed by one thread.
+ */
+struct waited *patience_add(struct patience *p, int fd, int64_t until);
+void patience_until(struct waited *w, int64_t until);
 void patience_remove(struct patience *p, struct waited *w);
+
+/* Whether a request is under way on it; on none when it is added. */
+void patience_busy(struct waited *w, bool busy);
+/* Whether one is on any. */
+bool patience_any_busy(struct patience *p);
 
 #endif

@@ -21,8 +21,8 @@
 #include "relay/tls.h"
 
 enum {
-	IDLE_SECONDS = 15,      /* of a connection */
-	REQUEST_SECONDS = 45,   /* with those before it begins */
+	IDLE_SECONDS = 15,
+	REQUEST_SECONDS = 45,
 	NODE_SECONDS = 10,      /* until the node listens */
 	OWN_FILES = 48,         /* open files besides the connections, with those of the admin */
 	WORKER_FILES = 3,       /* of each: what it waits with and is woken by */

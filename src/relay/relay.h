@@ -30,7 +30,7 @@ struct relay_conf {
 	const char *const *trusted;     /* addresses and networks of proxies; n_trusted of them */
 	size_t n_trusted;
 	unsigned max_pairings, max_connections; /* 1 to 1,000,000; 1 to 65,536 */
-	/* Seconds that a connection may be silent, and from one answer to the next; 0: the defaults. */
+	/* Seconds, as in server_conf; 0: the defaults. */
 	unsigned idle_s, request_s;
 	size_t max_memory; /* bytes; 0: RELAY_MEMORY */
 	/* Threads that serve, 1 to RELAY_WORKERS_MAX; 0: one for each processor. */

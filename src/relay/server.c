@@ -31,8 +31,6 @@ enum {
 	ANSWER_MEMORY = 2 * ROSTER_BYTES_MAX + 128 * 1024,
 	/* What is read and thrown away of a body that is too large, so that its sender hears why. */
 	DISCARD_MAX = 4 * ROSTER_BYTES_MAX,
-	/* Milliseconds between two answers after which a connection is waited for anew. */
-	RENEWAL = 1000,
 };
 
 struct server {
@@ -41,7 +39,7 @@ struct server {
 	struct responses responses;
 	struct service service;
 	struct proxies trusted;
-	atomic_uint busy; /* requests under way */
+	int64_t idle, longest; /* milliseconds: see server_conf */
 	/* One that is ready for the next answer, so that most find its memory warm; or NULL. */
 	_Atomic(struct arena *) spare;
 	atomic_bool stopping;
@@ -70,7 +68,6 @@ struct link {
 	bool is_proxy;         /* one that is trusted */
 	bool over;             /* one too many of its client: nothing on it is answered */
 	struct waited *waited;
-	int64_t renewed; /* of clock_ms: when its waiting began anew */
 	/* Of its requests one at a time is under way. */
 	struct exchange exchange;
 };
@@ -136,6 +133,7 @@ static struct link *link_new(const struct server *s, struct MHD_Connection *conn
 	const union MHD_ConnectionInfo *fd =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct link *l = calloc(1, sizeof(*l));
+	const int64_t now = clock_ms();
 	struct network net;
 
 	if (l == NULL || fd == NULL)
@@ -143,9 +141,8 @@ static struct link *link_new(const struct server *s, struct MHD_Connection *conn
 	l->peer = peer_of(at != NULL ? at->client_addr : NULL);
 	l->is_proxy = proxies_have(&s->trusted, &l->peer);
 	net = peer_network(&l->peer);
-	l->renewed = clock_ms();
-	l->client = service_connect(&s->service, &net, l->is_proxy, l->renewed, &l->over);
-	l->waited = patience_add(s->patience, fd->connect_fd, l->renewed);
+	l->client = service_connect(&s->service, &net, l->is_proxy, now, &l->over);
+	l->waited = patience_add(s->patience, fd->connect_fd, now + s->idle);
 	if (l->over)
 		shutdown(fd->connect_fd, SHUT_RDWR);
 	return l;
@@ -175,13 +172,12 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 	}
 }
 
-/* An answer is sent. */
-static void renew(const struct server *s, struct link *l, int64_t now)
+/* More of the request may be to come. */
+static void wait_for_more(struct exchange *x, int64_t now)
 {
-	if (now - l->renewed < RENEWAL)
-		return;
-	l->renewed = now;
-	patience_renew(s->patience, l->waited, now);
+	const int64_t idle = now + x->server->idle, end = x->started / 1000 + x->server->longest;
+
+	patience_until(x->link->waited, idle < end ? idle : end);
 }
 
 /* The request line is there, the headers are not: the exchange begins. */
@@ -201,7 +197,8 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 		.peer = l->peer,
 		.started = clock_us() };
 	route_of(target, &x->request.route);
-	atomic_fetch_add(&x->server->busy, 1);
+	patience_busy(l->waited, true);
+	wait_for_more(x, x->started / 1000);
 	return x;
 }
 
@@ -217,14 +214,14 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	if (x == NULL)
 		return;
 	now = clock_us();
-	renew(x->server, x->link, now / 1000);
+	patience_until(x->link->waited, now / 1000 + x->server->idle);
+	patience_busy(x->link->waited, false);
 	if (!x->queued)
 		x->answer = (struct answer){ 0 };
 	metrics_request(x->server->service.metrics, x->request.route.kind, x->answer.status);
 	log_request(&x->peer, x->method, route_name(x->request.route.kind), x->answer.status,
 		x->answer.len, now - x->started);
 	release(x, 0);
-	atomic_fetch_sub(&x->server->busy, 1);
 	*con_cls = NULL;
 }
 
@@ -233,6 +230,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct exc
 	enum MHD_Result rc = respond(&x->server->responses, connection, &x->answer, last);
 
 	x->queued = rc == MHD_YES;
+	patience_until(x->link->waited, x->started / 1000 + x->server->longest);
 	/* The answer itself is with libmicrohttpd now. */
 	release(x, memory_block(x->answer.len));
 	return rc;
@@ -276,14 +274,16 @@ static enum MHD_Result begin(struct exchange *x, struct MHD_Connection *connecti
 	const char *method, const char *version)
 {
 	const struct proxies *trusted = x->link->is_proxy ? &x->server->trusted : NULL;
+	/* Not when it started: its headers may have taken their time, and the clock must not go back. */
+	const int64_t now = clock_ms();
 	struct headers h;
 	const char *problem;
 
 	x->begun = true;
+	wait_for_more(x, now);
 	headers_read(connection, trusted, &h);
 	read_request(x, method, &h);
-	/* Not when it started: its headers may have taken their time, and the clock must not go back. */
-	service_begin(&x->server->service, &x->request, h.length, clock_ms(), &x->answer);
+	service_begin(&x->server->service, &x->request, h.length, now, &x->answer);
 	problem = headers_problem(&h, version);
 	if (problem != NULL)
 		answer_bad_request(&x->answer, problem);
@@ -316,6 +316,7 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t *siz
 	size_t n = *size;
 
 	*size = 0;
+	wait_for_more(x, clock_ms());
 	if (x->answer.status != 0 || n > ROSTER_BYTES_MAX - x->len) {
 		if (x->answer.status == 0)
 			answer_too_large(&x->answer);
@@ -378,11 +379,10 @@ static struct MHD_Daemon *start(struct server *s, int listen_fd, const struct se
 	return MHD_start_daemon(flags, 0, on_accept, s, on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
 		on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
 		c->max_connections, MHD_OPTION_THREAD_POOL_SIZE, workers,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_CONNECTION_TIMEOUT,
-		c->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
-		c->tls ? tls : &tls[2], MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, NULL, MHD_OPTION_ARRAY, c->tls ? tls : &tls[2], MHD_OPTION_END);
 }
 
 size_t server_memory(unsigned connections, bool tls)
@@ -409,10 +409,11 @@ int server_start(struct server **out, int listen_fd, const struct service *servi
 	}
 	s->service = *service;
 	s->trusted = c->trusted;
-	atomic_init(&s->busy, 0);
+	s->idle = (int64_t)c->idle_s * 1000;
+	s->longest = (int64_t)c->request_s * 1000;
 	atomic_init(&s->spare, NULL);
 	atomic_init(&s->stopping, false);
-	if (patience_new(&s->patience, (int64_t)c->request_s * 1000, e) < 0) {
+	if (patience_new(&s->patience, e) < 0) {
 		close(listen_fd);
 		free(s);
 		return -1;
@@ -439,7 +440,7 @@ void server_stop(struct server *s)
 	 * epoll without a lock, and ends the process when the worker, then full, has just done so itself.
 	 */
 	atomic_store(&s->stopping, true);
-	for (int i = 0; i < 100 && atomic_load(&s->busy) != 0; i++)
+	for (int i = 0; i < 100 && patience_any_busy(s->patience); i++)
 		nanosleep(&tick, NULL);
 	MHD_stop_daemon(s->daemon);
 	patience_free(s->patience);

@@ -14,9 +14,10 @@ size_t server_memory(unsigned connections, bool tls);
 struct server_conf {
 	unsigned max_connections; /* of all workers together */
 	unsigned workers;         /* threads; no more are started than there may be connections */
-	unsigned idle_s;          /* a connection may be silent for so long */
-	unsigned request_s;       /* and from one answer to the next may take so long */
-	bool tls;                 /* with the certificate of tls.h */
+	/* Seconds that a connection has for the next part of a request: its first line, its headers, some of its body. */
+	unsigned idle_s;
+	unsigned request_s; /* and from the first line until the answer is sent */
+	bool tls;           /* with the certificate of tls.h */
 	struct proxies trusted;
 };
 

@@ -1,8 +1,9 @@
 /*
  * constant: the least that libmicrohttpd can do, to hold the relay against. It answers every request
  * with the bytes and the headers that the relay answers for a pairing which nobody joined yet, from one
- * response that is made once. Flags and options are those of the relay, without its callbacks. It prints
- * where it listens, at a free port of 127.0.0.1, and no log.
+ * response that is made once. Flags and options are those of the relay, without its callbacks, and with
+ * libmicrohttpd's own timer, which closes silent connections where the relay does that by itself
+ * (relay/patience.h). It prints where it listens, at a free port of 127.0.0.1, and no log.
  */
 #include <microhttpd.h>
 #include <signal.h>

@@ -1,6 +1,7 @@
 #include "relay_hostile.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -121,8 +122,8 @@ Test(relay_hostile, slow_clients_are_cut_off_and_hold_up_nobody)
 		"POST /pair HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n",
 		"POST /pair HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n",
 		"POST /pair HTTP/1.1\r\nHost: x\r\nContent-Length: 262145\r\nX: " };
-	struct victim v = victim_up(
-		(struct relay_conf){ .max_connections = 64, .request_s = SECONDS, .idle_s = 10 });
+	struct victim v = victim_up((struct relay_conf){
+		.max_connections = 64, .request_s = SECONDS, .idle_s = SECONDS });
 	int fds[SLOW], open = SLOW;
 
 	for (size_t i = 0; i < SLOW; i++) {
@@ -154,6 +155,56 @@ Test(relay_hostile, slow_clients_are_cut_off_and_hold_up_nobody)
 	victim_down(&v);
 }
 
+/* Whether the relay ended it, in order or not; what it said before is thrown away. */
+static bool is_closed(int fd)
+{
+	char bytes[512];
+	ssize_t n;
+
+	while ((n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		;
+	return n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+/* Silence ends a connection wherever a request is, and what comes on may take longer. */
+Test(relay_hostile, silent_clients_are_cut_off_and_who_comes_on_is_served)
+{
+	enum { SILENCE = 2, PARTS = 8 };
+	static const char *const begins[] = { "", "GET /pa",
+		"GET /pair/x HTTP/1.1\r\nHost: x\r\nX: ",
+		"POST /pair HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+		"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n" };
+	enum { SILENT = sizeof(begins) / sizeof(begins[0]) };
+	struct victim v = victim_up((struct relay_conf){ .request_s = 60, .idle_s = SILENCE });
+	struct request create = post("/pair", web);
+	const size_t head = create.len - strlen(web), part = (strlen(web) + PARTS - 1) / PARTS;
+	int fds[SILENT], slow = open_other(&v);
+	char *answer;
+
+	for (size_t i = 0; i < SILENT; i++) {
+		fds[i] = open_other(&v);
+		raw_send(fds[i], begins[i], strlen(begins[i]));
+	}
+	raw_send(slow, create.text, head);
+	for (size_t sent = head; sent < create.len; sent += part) {
+		usleep(500 * 1000);
+		for (size_t i = 0; sent == head && i < SILENT; i++)
+			cr_assert_not(is_closed(fds[i]), "%s: too soon", begins[i]);
+		raw_send(slow, create.text + sent,
+			create.len - sent < part ? create.len - sent : part);
+	}
+	answer = raw_read(slow, 1000, NULL);
+	cr_assert_eq(strncmp(answer, "HTTP/1.1 200 ", 13), 0, "%s", answer);
+	free(answer);
+	for (size_t i = 0; i < SILENT; i++) {
+		cr_assert(is_closed(fds[i]), "%s: still open", begins[i]);
+		close(fds[i]);
+	}
+	close(slow);
+	expect_recovered(&v, 1);
+	victim_down(&v);
+}
+
 /* A roster of 1,024 jails, and the request that joins with it. */
 static char *large_join(const char *path, size_t *len)
 {
@@ -177,8 +228,8 @@ static char *large_join(const char *path, size_t *len)
 Test(relay_hostile, slow_readers_are_cut_off_and_hold_up_nobody)
 {
 	enum { SLOW = 32, SECONDS = 3, READS = 40 };
-	struct victim v = victim_up(
-		(struct relay_conf){ .max_connections = 64, .request_s = SECONDS, .idle_s = 60 });
+	struct victim v = victim_up((struct relay_conf){
+		.max_connections = 64, .request_s = SECONDS, .idle_s = SECONDS });
 	struct made m = make_pairing(&v.relay, web);
 	int fds[SLOW], size = 2048;
 	char get[256], c;
