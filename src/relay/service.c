@@ -241,8 +241,6 @@ static void begin(const struct service *s, const struct request *r, uint64_t len
 	struct client *client;
 
 	*out = (struct answer){ 0 };
-	if (r->route.has_code)
-		store_expect(s->store, r->route.code);
 	client = client_of(s, r, now);
 	if (!client_request(s->clients, client, budget, now)) {
 		too_many(s, (enum refusal)budget,

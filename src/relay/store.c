@@ -9,12 +9,6 @@ enum store_status store_create(struct store *s, const struct network *creator,
 	return s->ops->create(s, creator, ours, proposal, now, out);
 }
 
-void store_expect(struct store *s, const char code[CODE_TEXT])
-{
-	if (s->ops->expect != NULL)
-		s->ops->expect(s, code);
-}
-
 enum store_status store_owns(struct store *s, const char code[CODE_TEXT], const char *token,
 	const struct network *reader, int64_t now)
 {

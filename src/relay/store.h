@@ -96,12 +96,6 @@ enum store_status store_create(struct store *s, const struct network *creator,
 	struct ticket *out);
 
 /*
- * That code is about to be asked for, and until then there is other work: its pairing, if it is in this
- * process's memory, comes nearer meanwhile. Nothing changes.
- */
-void store_expect(struct store *s, const char code[CODE_TEXT]);
-
-/*
  * STORE_OK where that pairing is the reader's own, by its token, or where none is sent because this client
  * created it; else STORE_GONE.
  */
@@ -147,7 +141,6 @@ struct store_ops {
 	enum store_status (*create)(struct store *s, const struct network *creator,
 		const struct parcel *ours, const struct proposal *proposal, int64_t now,
 		struct ticket *out);
-	void (*expect)(struct store *s, const char code[CODE_TEXT]); /* NULL: nothing comes of it */
 	enum store_status (*owns)(struct store *s, const char code[CODE_TEXT], const char *token,
 		const struct network *reader, int64_t now);
 	enum store_status (*joinable)(

@@ -320,11 +320,6 @@ static bool same_token(const struct pairing *p, const char *token)
 		0;
 }
 
-static void memory_expect(struct store *store, const char code[CODE_TEXT])
-{
-	near(*bucket_of(pairings_of(store), code), sizeof(struct pairing));
-}
-
 static enum store_status memory_owns(struct store *store, const char code[CODE_TEXT],
 	const char *token, const struct network *reader, int64_t now)
 {
@@ -450,7 +445,6 @@ static bool memory_is_up(struct store *store)
 
 static const struct store_ops ops = {
 	.create = memory_create,
-	.expect = memory_expect,
 	.owns = memory_owns,
 	.joinable = memory_joinable,
 	.join = memory_join,
