@@ -87,23 +87,26 @@ static void read_one(
 	}
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 void forwarded_read(struct forwarded *f, const struct proxies *trusted, const char *value)
 {
-	static const char blank[] = " \t";
+	for (;;) {
+		const char *next, *end;
 
-	while (*value != '\0') {
-		size_t len = strcspn(value, ","), n;
-		const char *next = value + len + (value[len] == ',');
-
-		n = strspn(value, blank);
-		n = n < len ? n : len;
-		value += n;
-		len -= n;
-		while (len > 0 && strchr(blank, value[len - 1]) != NULL)
-			len--;
+		while (is_blank(*value))
+			value++;
+		next = end = value + strcspn(value, ",");
+		while (end > value && is_blank(end[-1]))
+			end--;
 		/* An element of a list may be empty (RFC 9110, 5.6.1). */
-		if (len > 0)
-			read_one(f, trusted, value, len);
-		value = next;
+		if (end > value)
+			read_one(f, trusted, value, (size_t)(end - value));
+		if (*next == '\0')
+			return;
+		value = next + 1;
 	}
 }
