@@ -154,6 +154,18 @@ bool text_begins(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+bool byteset_has(const struct byteset *set, const char *s, size_t n)
+{
+	uint32_t has = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		const unsigned c = (unsigned char)s[i];
+
+		has &= set->words[c / 32] >> c % 32;
+	}
+	return has != 0;
+}
+
 int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')

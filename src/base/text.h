@@ -44,6 +44,14 @@ const char *text_safe(struct arena *a, const char *s, size_t len, bool keep_newl
 
 bool text_begins(const char *s, const char *prefix);
 
+/* A set of bytes: a bit for each, 32 a word. */
+struct byteset {
+	uint32_t words[8];
+};
+
+/* Whether each of n bytes is in the set. Reads all of them, without a branch for each. */
+bool byteset_has(const struct byteset *set, const char *s, size_t n);
+
 /*
  * Decodes the percent-encoding (RFC 3986) of n bytes: the length, -1 where a '%' has no two digits behind it,
  * -2 where out's size bytes are too few. No NUL is put behind it; any byte may come.

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
+
 /* Whether a field of that name, of len characters, is the one that is meant. */
 #define IS(meant) (len == sizeof(meant) - 1 && strncasecmp(name, meant, len) == 0)
 
@@ -25,19 +27,13 @@ static bool is_folded(const char *name, size_t len, const char *value)
 	return (uintptr_t)value <= end;
 }
 
-/* A bit for each character, 32 a word: those of a token (RFC 9110, 5.6.2). */
-static const uint32_t token_characters[] = { 0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff, 0, 0, 0, 0 };
+/* Of a token (RFC 9110, 5.6.2). */
+static const struct byteset token_bytes = { { 0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff } };
 
 /* libmicrohttpd before 1.0 takes blanks around a name for a part of it. */
 static bool is_token(const char *name, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		const unsigned char c = (unsigned char)name[i];
-
-		if ((token_characters[c / 32] >> c % 32 & 1) == 0)
-			return false;
-	}
-	return len > 0;
+	return len > 0 && byteset_has(&token_bytes, name, len);
 }
 
 static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t len,

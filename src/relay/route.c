@@ -47,29 +47,30 @@ static bool read_code(const char *s, size_t len, char code[CODE_TEXT])
 
 void route_of(const char *target, struct route *out)
 {
-	const char *path = path_of(target), *slash;
-	size_t len = strcspn(path, "?#"), first;
+	/* What ends a segment. */
+	static const char ends[] = "/?#";
+	const char *path = path_of(target);
+	size_t len;
 
 	memset(out, 0, sizeof(*out));
-	if (len == 0 || path[0] != '/')
+	if (path[0] != '/')
 		return;
 	path++;
-	len--;
-	if (len == 0) {
+	len = strcspn(path, ends);
+	if (len == 0 && path[0] != '/') {
 		out->kind = ROUTE_PAGE;
 		return;
 	}
-	slash = memchr(path, '/', len);
-	first = slash != NULL ? (size_t)(slash - path) : len;
-	if (!is_segment(path, first, "pair"))
+	if (!is_segment(path, len, "pair"))
 		return;
-	if (first == len) {
+	path += len;
+	if (path[0] != '/') {
 		out->kind = ROUTE_PAIR;
 		return;
 	}
-	path += first + 1;
-	len -= first + 1;
-	if (len == 0 || memchr(path, '/', len) != NULL)
+	path++;
+	len = strcspn(path, ends);
+	if (len == 0 || path[len] == '/')
 		return;
 	out->kind = ROUTE_CODE;
 	out->has_code = read_code(path, len, out->code);
