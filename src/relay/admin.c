@@ -100,11 +100,13 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		*context = fd != NULL
-			? patience_add(a->patience, fd->connect_fd, clock_ms() + PATIENCE)
-			: NULL;
-	} else if (*context != NULL) {
+		*context = malloc(sizeof(struct waited));
+		if (*context == NULL || fd == NULL)
+			abort();
+		patience_add(a->patience, *context, fd->connect_fd, clock_ms() + PATIENCE);
+	} else {
 		patience_remove(a->patience, *context);
+		free(*context);
 		*context = NULL;
 	}
 }

@@ -1,7 +1,6 @@
 #include "relay/patience.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,14 +8,6 @@
 #include "os/clock.h"
 
 enum { LOOK = 1000 }; /* milliseconds */
-
-struct waited {
-	struct waited *prev, *next;
-	int fd;
-	/* Written by who serves the connection, at each request and without a lock. */
-	_Atomic int64_t until;
-	atomic_bool busy;
-};
 
 struct patience {
 	pthread_t thread;
@@ -86,12 +77,8 @@ void patience_free(struct patience *p)
 	free(p);
 }
 
-struct waited *patience_add(struct patience *p, int fd, int64_t until)
+void patience_add(struct patience *p, struct waited *w, int fd, int64_t until)
 {
-	struct waited *w = calloc(1, sizeof(*w));
-
-	if (w == NULL)
-		abort();
 	w->fd = fd;
 	atomic_init(&w->until, until);
 	atomic_init(&w->busy, false);
@@ -100,10 +87,10 @@ struct waited *patience_add(struct patience *p, int fd, int64_t until)
 		pthread_cond_signal(&p->changed);
 	else
 		p->head->prev = w;
+	w->prev = NULL;
 	w->next = p->head;
 	p->head = w;
 	pthread_mutex_unlock(&p->lock);
-	return w;
 }
 
 void patience_until(struct waited *w, int64_t until)
@@ -135,5 +122,4 @@ void patience_remove(struct patience *p, struct waited *w)
 	if (w->next != NULL)
 		w->next->prev = w->prev;
 	pthread_mutex_unlock(&p->lock);
-	free(w);
 }

@@ -6,22 +6,31 @@
 #ifndef JMESH_RELAY_PATIENCE_H
 #define JMESH_RELAY_PATIENCE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 
 struct patience;
-struct waited; /* a connection that is waited for */
+
+/* A connection that is waited for; its members are patience's own. */
+struct waited {
+	struct waited *prev, *next;
+	int fd;
+	/* Written by who serves the connection, at each request and without a lock. */
+	_Atomic int64_t until;
+	atomic_bool busy;
+};
 
 int patience_new(struct patience **out, struct err *e); /* starts a thread */
 void patience_free(struct patience *p); /* nothing is waited for any more; NULL is fine */
 
 /*
- * until is of clock_ms; it is looked at once a second. fd stays open until patience_remove. A connection is
- * added, spoken of and removed by one thread.
+ * until is of clock_ms; it is looked at once a second. fd stays open, and *w where it is, until
+ * patience_remove. A connection is added, spoken of and removed by one thread.
  */
-struct waited *patience_add(struct patience *p, int fd, int64_t until);
+void patience_add(struct patience *p, struct waited *w, int fd, int64_t until);
 void patience_until(struct waited *w, int64_t until);
 void patience_remove(struct patience *p, struct waited *w);
 

@@ -67,7 +67,7 @@ struct link {
 	struct client *client; /* it is counted for */
 	bool is_proxy;         /* one that is trusted */
 	bool over;             /* one too many of its client: nothing on it is answered */
-	struct waited *waited;
+	struct waited waited;
 	/* Of its requests one at a time is under way. */
 	struct exchange exchange;
 };
@@ -142,7 +142,7 @@ static struct link *link_new(const struct server *s, struct MHD_Connection *conn
 	l->is_proxy = proxies_have(&s->trusted, &l->peer);
 	net = peer_network(&l->peer);
 	l->client = service_connect(&s->service, &net, l->is_proxy, now, &l->over);
-	l->waited = patience_add(s->patience, fd->connect_fd, now + s->idle);
+	patience_add(s->patience, &l->waited, fd->connect_fd, now + s->idle);
 	if (l->over)
 		shutdown(fd->connect_fd, SHUT_RDWR);
 	return l;
@@ -150,7 +150,7 @@ static struct link *link_new(const struct server *s, struct MHD_Connection *conn
 
 static void link_free(const struct server *s, struct link *l)
 {
-	patience_remove(s->patience, l->waited);
+	patience_remove(s->patience, &l->waited);
 	service_disconnect(&s->service, l->client);
 	free(l);
 }
@@ -177,7 +177,7 @@ static void wait_for_more(struct exchange *x, int64_t now)
 {
 	const int64_t idle = now + x->server->idle, end = x->started / 1000 + x->server->longest;
 
-	patience_until(x->link->waited, idle < end ? idle : end);
+	patience_until(&x->link->waited, idle < end ? idle : end);
 }
 
 /* The request line is there, the headers are not: the exchange begins. */
@@ -197,7 +197,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 		.peer = l->peer,
 		.started = clock_us() };
 	route_of(target, &x->request.route);
-	patience_busy(l->waited, true);
+	patience_busy(&l->waited, true);
 	wait_for_more(x, x->started / 1000);
 	return x;
 }
@@ -214,8 +214,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	if (x == NULL)
 		return;
 	now = clock_us();
-	patience_until(x->link->waited, now / 1000 + x->server->idle);
-	patience_busy(x->link->waited, false);
+	patience_until(&x->link->waited, now / 1000 + x->server->idle);
+	patience_busy(&x->link->waited, false);
 	if (!x->queued)
 		x->answer = (struct answer){ 0 };
 	metrics_request(x->server->service.metrics, x->request.route.kind, x->answer.status);
@@ -230,7 +230,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct exc
 	enum MHD_Result rc = respond(&x->server->responses, connection, &x->answer, last);
 
 	x->queued = rc == MHD_YES;
-	patience_until(x->link->waited, x->started / 1000 + x->server->longest);
+	patience_until(&x->link->waited, x->started / 1000 + x->server->longest);
 	/* The answer itself is with libmicrohttpd now. */
 	release(x, memory_block(x->answer.len));
 	return rc;
