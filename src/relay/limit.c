@@ -8,16 +8,17 @@
 
 enum { BUCKETS = 16384, TOKEN = 1000 };
 
+/* What each request looks at comes first. */
 struct client {
-	struct client *chain;         /* of its bucket */
-	struct client *older, *newer; /* of those that are idle, by when they were last seen */
+	struct client *chain; /* of its bucket */
 	struct network net;
 	unsigned open, connected;
-	int64_t tokens[BUDGETS]; /* thousandths of a request that are left */
 	int64_t seen;
+	int64_t paused;          /* no code is tried before */
+	int64_t tokens[BUDGETS]; /* thousandths of a request that are left */
 	unsigned misses;
-	int64_t missed; /* when they were counted last */
-	int64_t paused; /* no code is tried before */
+	int64_t missed;               /* when they were counted last */
+	struct client *older, *newer; /* of those that are idle, by when they were last seen */
 };
 
 struct clients {

@@ -18,18 +18,19 @@ enum queue {
 	QUEUES,
 };
 
+/* What each read looks at comes first. */
 struct pairing {
-	struct pairing *chain;       /* of its bucket */
-	struct pairing *prev, *next; /* of its queue */
-	enum queue queue;
-	int64_t expires; /* plain requests find it before */
-	int64_t until;   /* it is deleted then */
-	struct client *creator;
+	struct pairing *chain; /* of its bucket */
 	char code[CODE_TEXT];
+	int64_t expires; /* plain requests find it before */
+	struct client *creator;
+	struct packed *ours, *theirs; /* rosters of the creator and, once joined, of the joiner */
 	char token[TOKEN_TEXT];
 	bool sealed;
-	struct mark created, joined;  /* the keys of the two */
-	struct packed *ours, *theirs; /* rosters of the creator and, once joined, of the joiner */
+	struct mark created, joined; /* the keys of the two */
+	enum queue queue;
+	int64_t until;               /* it is deleted then */
+	struct pairing *prev, *next; /* of its queue */
 };
 
 struct pairings {
