@@ -1,8 +1,10 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "os/processors.h"
@@ -98,6 +100,50 @@ Test(relay_workers, all_connections_are_served_whoever_takes_them)
 			usleep(10000);
 		cr_assert_eq(files(&r, "socket:"), 1, "all but the listener are closed");
 	}
+	relay_down(&r);
+}
+
+/* Sends a small request on each connection. */
+static void ask_all(const int *fds, size_t n)
+{
+	static const char get[] = "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n";
+
+	for (size_t i = 0; i < n; i++)
+		raw_send(fds[i], get, sizeof(get) - 1);
+}
+
+static void expect_answers(const int *fds, size_t n)
+{
+	const struct timeval patience = { .tv_sec = 5 };
+
+	for (size_t i = 0; i < n; i++) {
+		char answer[1024];
+
+		setsockopt(fds[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		cr_assert_gt(recv(fds[i], answer, sizeof(answer), 0), 0, "connection %zu", i);
+	}
+}
+
+/* As many requests at the same moment as libmicrohttpd 0.9 takes at once, and nothing that comes after them. */
+Test(relay_workers, serve_just_as_many_as_they_take_at_once)
+{
+	enum { EVENTS = 128 };
+	struct relay r =
+		relay_up((struct relay_conf){ .workers = 1, .max_connections = 4 * EVENTS });
+	int fds[EVENTS], status;
+
+	for (size_t i = 0; i < EVENTS; i++)
+		fds[i] = raw_open(&r);
+	ask_all(fds, EVENTS);
+	expect_answers(fds, EVENTS);
+	cr_assert_eq(kill(r.pid, SIGSTOP), 0);
+	cr_assert_eq(waitpid(r.pid, &status, WUNTRACED), r.pid);
+	cr_assert(WIFSTOPPED(status));
+	ask_all(fds, EVENTS);
+	cr_assert_eq(kill(r.pid, SIGCONT), 0);
+	expect_answers(fds, EVENTS);
+	for (size_t i = 0; i < EVENTS; i++)
+		close(fds[i]);
 	relay_down(&r);
 }
 
