@@ -138,8 +138,9 @@ int admin_start(struct admin **out, int listen_fd, const struct service *service
 		return -1;
 	}
 	a->daemon = MHD_start_daemon(
-		MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-		on_request, a, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		/* MHD_USE_ITC wakes it where all connections are taken and it waits for none. */
+		MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, on_request, a, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, a, MHD_OPTION_NOTIFY_COMPLETED,
 		on_completed, a, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)ADMIN_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/clock.h"
+#include "relay/admin.h"
 #include "relay_lab.h"
 
 static const char web[] = "{\"jails\":[{\"name\":\"web\",\"ygg_address\":\"200::1\"}]}";
@@ -277,4 +279,22 @@ Test(relay_admin, who_sends_a_byte_now_and_then_is_cut_off)
 	close(fd);
 	expect(&admin, "GET", "/healthz", NULL, 200);
 	relay_down(&r);
+}
+
+/* Who holds all connections does not hold up the relay's end. */
+Test(relay_admin, ends_at_once_where_all_connections_are_taken)
+{
+	struct relay r = relay_up((struct relay_conf){ .admin = "0" }), admin = admin_of(&r);
+	int fds[ADMIN_CONNECTIONS + 4];
+	int64_t start;
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		fds[i] = raw_open(&admin);
+	/* Until they are taken, which nobody can see from here. */
+	usleep(500 * 1000);
+	start = clock_ms();
+	relay_down(&r);
+	cr_assert_lt(clock_ms() - start, 5000);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		close(fds[i]);
 }
