@@ -158,28 +158,38 @@ int log_start(struct err *e)
 	int rc;
 
 	pthread_once(&once, init);
+	pthread_mutex_lock(&out.lock);
 	out.end = out.over = out.stuck = false;
 	rc = pthread_create(&out.thread, NULL, write_gathered, NULL);
+	out.running = rc == 0;
+	pthread_mutex_unlock(&out.lock);
 	if (rc != 0)
 		return err_set(e, ERR_SYSTEM, NOWHERE, "cannot start a thread: %s", strerror(rc));
-	out.running = true;
 	return 0;
 }
 
-void log_stop(void)
+/* The lock is held. A thread whose write is not taken stays behind, and what is said from now on is lost. */
+static void end_thread(void)
 {
-	if (!out.running)
-		return;
-	pthread_mutex_lock(&out.lock);
 	out.end = true;
 	pthread_cond_signal(&out.filled);
 	while (!out.over && wait_a_little(&out.ended))
 		;
-	/* A thread whose write is not taken stays behind, and what is said from now on is lost. */
 	out.running = out.stuck = !out.over;
+	if (!out.over)
+		return;
+	pthread_join(out.thread, NULL);
+	/* What was said while it ended. */
+	write_out(out.rooms[out.filling], out.len);
+	out.len = 0;
+}
+
+void log_stop(void)
+{
+	pthread_mutex_lock(&out.lock);
+	if (out.running)
+		end_thread();
 	pthread_mutex_unlock(&out.lock);
-	if (!out.running)
-		pthread_join(out.thread, NULL);
 }
 
 /*
