@@ -1,9 +1,8 @@
 /*
  * constant: the least that libmicrohttpd can do, to hold the relay against. It answers every request
  * with the bytes and the headers that the relay answers for a pairing which nobody joined yet, from one
- * response that is made once. Flags and options are those of the relay, without its callbacks, and with
- * libmicrohttpd's own timer, which closes silent connections where the relay does that by itself
- * (relay/patience.h). It prints where it listens, at a free port of 127.0.0.1, and no log.
+ * response that is made once. Flags and options are those of the relay, without its callbacks. It prints
+ * where it listens, at a free port of 127.0.0.1, and no log.
  */
 #include <microhttpd.h>
 #include <signal.h>
@@ -63,9 +62,8 @@ static struct MHD_Daemon *start(int listen_fd, struct MHD_Response *response)
 	return MHD_start_daemon(
 		MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
 		NULL, NULL, on_request, response, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, 1024, MHD_OPTION_CONNECTION_TIMEOUT, 15,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_LIMIT, 1024, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
 
 int main(void)
