@@ -29,9 +29,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 CONNECTIONS = 64
 # Pairings that are read in turn, each by a client of its own, so that nobody is over his limit.
 POLLED = 256
-# Connections that are open, and idle, while memory is measured. Fewer than 128, as CONNECTIONS: libmicrohttpd 0.9
-# takes so many events of epoll at once, and where it gets just as many waits for more before it serves them.
-IDLE = 100
+# Connections that are open, and idle, while memory is measured: as many as `make load` has clients.
+IDLE = 200
 # Seconds in which a server closes the connections of its round: that must not fall on the next one.
 SETTLE = 0.05
 
