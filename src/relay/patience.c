@@ -19,7 +19,8 @@ struct patience {
 
 /*
  * libmicrohttpd 0.9 takes 128 events of epoll at once, and where there were just as many waits for another one
- * before it serves them. Linux tells again of bytes that are unread when this is set, to what it is (socket(7)).
+ * before it serves them; and an end that came together with bytes it does not see. Linux tells again of what
+ * is unread, an end too, when this is set, to what it is (socket(7)).
  */
 static void nudge(int fd)
 {

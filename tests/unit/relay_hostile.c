@@ -78,7 +78,7 @@ static void hang_up_everywhere(const struct victim *v, const struct request *r, 
 	}
 }
 
-/* An end that comes together with bytes is noticed by libmicrohttpd when it is silent for too long. */
+/* An end that comes together with bytes is noticed when the relay looks at the connection next. */
 Test(relay_hostile, a_hang_up_at_any_byte_leaves_nothing)
 {
 	struct victim v = victim_up((struct relay_conf){ .max_connections = 256, .idle_s = 2 });

@@ -118,7 +118,7 @@ void expect_recovered(const struct victim *v, long pairings)
 	long files = 0, connections = 0, more;
 
 	expect_served(v);
-	/* The end that came together with bytes is seen when the connection has been idle for 15 s. */
+	/* The end that came together with bytes is seen at the relay's next look, once a second. */
 	for (int i = 0; i < 3000; i++) {
 		files = files_of(&v->relay);
 		connections = gauge_of(v, "connections_open");
