@@ -113,6 +113,24 @@ Test(relay_hostile, a_hang_up_at_any_byte_leaves_nothing)
 	victim_down(&v);
 }
 
+Test(relay_hostile, an_end_that_comes_with_bytes_is_seen_long_before_silence_is)
+{
+	struct victim v = victim_up((struct relay_conf){ .idle_s = 60, .request_s = 60 });
+
+	for (int i = 0; i < 3; i++) {
+		int fd = open_other(&v);
+		bool closed = false;
+
+		cr_assert_eq(send(fd, "G", 1, MSG_MORE | MSG_NOSIGNAL), 1);
+		cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+		free(raw_read(fd, 5000, &closed));
+		cr_assert(closed);
+		close(fd);
+	}
+	expect_recovered(&v, 0);
+	victim_down(&v);
+}
+
 /* A byte now and then, at each part of a request; others are served meanwhile, and they are cut off. */
 Test(relay_hostile, slow_clients_are_cut_off_and_hold_up_nobody)
 {
