@@ -104,7 +104,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 		if (*context == NULL || fd == NULL)
 			abort();
 		patience_add(a->patience, *context, fd->connect_fd, clock_ms() + PATIENCE);
-	} else {
+	} else if (*context != NULL) {
 		patience_remove(a->patience, *context);
 		free(*context);
 		*context = NULL;

@@ -74,7 +74,7 @@ Test(relay_alike, unknown_expired_and_used_codes_look_alike)
 	relay_down(&r);
 }
 
-/* Once in an answer, be it made once a second or for one request alone. */
+/* Once in an answer, be the answer made once for all or for one request alone. */
 Test(relay_alike, dates_are_the_time)
 {
 	struct relay r = relay_up((struct relay_conf){ 0 });

@@ -140,8 +140,8 @@ Test(relay_hostile, slow_clients_are_cut_off_and_hold_up_nobody)
 		"POST /pair HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n",
 		"POST /pair HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n",
 		"POST /pair HTTP/1.1\r\nHost: x\r\nContent-Length: 262145\r\nX: " };
-	struct victim v = victim_up((struct relay_conf){
-		.max_connections = 64, .request_s = SECONDS, .idle_s = SECONDS });
+	struct victim v = victim_up(
+		(struct relay_conf){ .max_connections = 64, .request_s = SECONDS, .idle_s = 10 });
 	int fds[SLOW], open = SLOW;
 
 	for (size_t i = 0; i < SLOW; i++) {
@@ -246,8 +246,8 @@ static char *large_join(const char *path, size_t *len)
 Test(relay_hostile, slow_readers_are_cut_off_and_hold_up_nobody)
 {
 	enum { SLOW = 32, SECONDS = 3, READS = 40 };
-	struct victim v = victim_up((struct relay_conf){
-		.max_connections = 64, .request_s = SECONDS, .idle_s = SECONDS });
+	struct victim v = victim_up(
+		(struct relay_conf){ .max_connections = 64, .request_s = SECONDS, .idle_s = 60 });
 	struct made m = make_pairing(&v.relay, web);
 	int fds[SLOW], size = 2048;
 	char get[256], c;
